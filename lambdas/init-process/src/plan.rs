@@ -1,0 +1,82 @@
+//! From stream records to attempts: pure.
+
+use aws_lambda_events::dynamodb::Event;
+use outbox::EpochMs;
+use outbox::execution::{Budget, Task};
+use outbox::item::Delivery;
+use outbox::policy::Policy;
+use serde_dynamo::Item;
+
+/// An item that was inserted.
+#[derive(Clone, Debug)]
+pub struct Inserted {
+    pub item: Item,
+    /// Of the stream record: a checkpoint.
+    pub sequence_number: String,
+    /// The stream record's own id: the same in every delivery.
+    pub event_id: String,
+}
+
+/// The inserted items of a batch, in its order. The event source filter lets INSERT through only; should it
+/// be lost, other records still start nothing.
+pub fn inserted(event: Event) -> Vec<Inserted> {
+    event
+        .records
+        .into_iter()
+        .filter(|record| record.event_name == "INSERT")
+        .map(|record| Inserted {
+            item: record.change.new_image,
+            sequence_number: record.change.sequence_number.unwrap_or_default(),
+            event_id: record.event_id,
+        })
+        .collect()
+}
+
+/// The attempt that the item says has begun.
+pub fn task(record: &Inserted, policy: &Policy, now: EpochMs, random: f64) -> Task {
+    let delivery = Delivery::of(&record.item);
+    let id = delivery.as_ref().map(|d| d.sequence_no.as_str()).unwrap_or_default();
+    let attempt = delivery.as_ref().and_then(|d| d.attempts).unwrap_or(1);
+    let unknown_failures = delivery.as_ref().map_or(0, |d| d.unknown_failures);
+    Task {
+        origin: record.event_id.clone(),
+        ..Task::new(id, attempt, unknown_failures, Budget::Counts, policy, now, random)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(records: serde_json::Value) -> Event {
+        serde_json::from_value(serde_json::json!({ "Records": records })).expect("an event")
+    }
+
+    fn record(name: &str, id: &str) -> serde_json::Value {
+        serde_json::json!({
+            "eventID": format!("event-{id}"), "eventName": name, "eventSource": "aws:dynamodb", "awsRegion": "eu-west-1",
+            "dynamodb": {
+                "ApproximateCreationDateTime": 1_700_000_000, "SequenceNumber": "111", "SizeBytes": 26,
+                "StreamViewType": "NEW_IMAGE", "Keys": { "sequenceNo": { "S": id } },
+                "NewImage": { "sequenceNo": { "S": id }, "message": { "S": "hello" } },
+            },
+        })
+    }
+
+    #[test]
+    fn only_inserts_start_anything() {
+        let found = inserted(event(serde_json::json!([record("INSERT", "a"), record("MODIFY", "b"), record("REMOVE", "c")])));
+        let ids: Vec<_> = found.iter().map(|r| r.event_id.as_str()).collect();
+        assert_eq!(ids, ["event-a"]);
+    }
+
+    #[test]
+    fn a_redelivered_record_is_the_same_execution() {
+        let name = |now| {
+            let records = inserted(event(serde_json::json!([record("INSERT", "a"), record("INSERT", "b")])));
+            let tasks = records.iter().map(|r| task(r, &Policy::default(), now, 0.3)).collect();
+            outbox::execution::batches("stream", tasks, 100, now).remove(0).name
+        };
+        assert_eq!(name(1), name(2_000_000));
+    }
+}
