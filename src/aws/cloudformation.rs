@@ -1,0 +1,170 @@
+//! CloudFormation: stacks, change sets, events.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, Parameter, Tag};
+use gateway::{ServiceError, describe};
+
+use crate::stack::event::Event;
+
+pub struct CloudFormation {
+    client: Client,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    pub id: String,
+    pub status: String,
+    pub reason: Option<String>,
+    pub parameters: BTreeMap<String, String>,
+    pub outputs: Vec<Output>,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    pub name: String,
+    pub value: String,
+}
+
+/// What a stack is to become.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    pub stack: &'a str,
+    pub template_url: &'a str,
+    /// `None` keeps the deployed value.
+    pub parameters: &'a BTreeMap<String, Option<String>>,
+    pub tags: &'a BTreeMap<String, String>,
+    pub create: bool,
+}
+
+/// How far a change set is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeSet {
+    Working,
+    Ready,
+    NothingChanged,
+    Failed(String),
+}
+
+impl CloudFormation {
+    pub fn new(config: &SdkConfig) -> CloudFormation {
+        CloudFormation { client: Client::new(config) }
+    }
+
+    /// Looks a stack up by name or ARN; `None` when there is none. A deleted one is found by its ARN only.
+    pub async fn stack(&self, name: &str) -> Result<Option<Stack>, ServiceError> {
+        let answer = match self.client.describe_stacks().stack_name(name).send().await {
+            Ok(answer) => answer,
+            Err(error) => match describe(&error) {
+                error if error.is("ValidationError") && error.text.contains("does not exist") => return Ok(None),
+                error => return Err(error),
+            },
+        };
+        let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+        Ok(answer.stacks().first().map(|stack| Stack {
+            id: text(stack.stack_id()),
+            status: stack.stack_status().map_or("UNKNOWN", |status| status.as_str()).to_owned(),
+            reason: stack.stack_status_reason().map(str::to_owned),
+            parameters: stack
+                .parameters()
+                .iter()
+                .map(|p| (text(p.parameter_key()), text(p.parameter_value())))
+                .collect(),
+            outputs: stack
+                .outputs()
+                .iter()
+                .map(|o| Output { name: text(o.output_key()), value: text(o.output_value()) })
+                .collect(),
+            tags: stack.tags().iter().map(|tag| (text(tag.key()), text(tag.value()))).collect(),
+        }))
+    }
+
+    /// Answers the change set's ARN.
+    pub async fn create_change_set(&self, name: &str, wanted: &Wanted<'_>) -> Result<String, ServiceError> {
+        let parameters = wanted.parameters.iter().map(|(key, value)| {
+            let parameter = Parameter::builder().parameter_key(key);
+            match value {
+                Some(value) => parameter.parameter_value(value).build(),
+                None => parameter.use_previous_value(true).build(),
+            }
+        });
+        let tags = wanted.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+        let kind = if wanted.create { ChangeSetType::Create } else { ChangeSetType::Update };
+        let request = self
+            .client
+            .create_change_set()
+            .stack_name(wanted.stack)
+            .change_set_name(name)
+            .change_set_type(kind)
+            .template_url(wanted.template_url)
+            .set_parameters(Some(parameters.collect()))
+            .set_tags(Some(tags.collect()))
+            .capabilities(Capability::CapabilityIam)
+            .capabilities(Capability::CapabilityAutoExpand);
+        let answer = request.send().await.map_err(|error| describe(&error))?;
+        Ok(answer.id().unwrap_or_default().to_owned())
+    }
+
+    pub async fn change_set(&self, arn: &str) -> Result<ChangeSet, ServiceError> {
+        let answer =
+            self.client.describe_change_set().change_set_name(arn).send().await.map_err(|error| describe(&error))?;
+        let reason = answer.status_reason().unwrap_or("CloudFormation gives no reason").to_owned();
+        Ok(match answer.status() {
+            Some(ChangeSetStatus::CreateComplete) => ChangeSet::Ready,
+            Some(ChangeSetStatus::Failed) if says_nothing_changed(&reason) => ChangeSet::NothingChanged,
+            Some(ChangeSetStatus::Failed) => ChangeSet::Failed(reason),
+            _ => ChangeSet::Working,
+        })
+    }
+
+    pub async fn execute_change_set(&self, arn: &str) -> Result<(), ServiceError> {
+        let request = self.client.execute_change_set().change_set_name(arn);
+        request.send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    pub async fn delete_change_set(&self, arn: &str) -> Result<(), ServiceError> {
+        let request = self.client.delete_change_set().change_set_name(arn);
+        request.send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    pub async fn delete_stack(&self, name: &str) -> Result<(), ServiceError> {
+        self.client.delete_stack().stack_name(name).send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    /// The events of one stack, newest first, up to and without `known`. Nested stacks need a call of their
+    /// own, by ARN.
+    pub async fn events(&self, stack: &str, known: Option<&str>) -> Result<Vec<Event>, ServiceError> {
+        let mut events = vec![];
+        let mut pages = self.client.describe_stack_events().stack_name(stack).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| describe(&error))?;
+            for event in page.stack_events() {
+                if event.event_id() == known && known.is_some() {
+                    return Ok(events);
+                }
+                let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+                events.push(Event {
+                    id: text(event.event_id()),
+                    stack_id: text(event.stack_id()),
+                    stack_name: text(event.stack_name()),
+                    logical_id: text(event.logical_resource_id()),
+                    physical_id: text(event.physical_resource_id()),
+                    resource_type: text(event.resource_type()),
+                    status: event.resource_status().map_or("", |status| status.as_str()).to_owned(),
+                    reason: event.resource_status_reason().map(str::to_owned),
+                    time: event.timestamp().and_then(|time| time.to_millis().ok()).unwrap_or(0),
+                });
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// The two texts that AWS uses for a change set without changes.
+fn says_nothing_changed(reason: &str) -> bool {
+    reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
+}

@@ -1,0 +1,103 @@
+//! DynamoDB beyond the single message: the table itself and the backlog as a whole.
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use gateway::{ServiceError, describe};
+use outbox::EpochMs;
+use outbox::item::{self, Status};
+
+pub struct DynamoDb {
+    client: Client,
+}
+
+/// A table as far as a deployment must know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableState {
+    pub stream_arn: Option<String>,
+    pub kms_key_arn: Option<String>,
+}
+
+/// One shard of the backlog, summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardSum {
+    pub count: u64,
+    pub oldest: Option<EpochMs>,
+}
+
+impl DynamoDb {
+    pub fn new(config: &SdkConfig) -> DynamoDb {
+        DynamoDb { client: Client::new(config) }
+    }
+
+    /// `None` when there is no such table.
+    pub async fn table(&self, name: &str) -> Result<Option<TableState>, ServiceError> {
+        match self.client.describe_table().table_name(name).send().await {
+            Ok(answer) => Ok(answer.table().map(|table| TableState {
+                stream_arn: table.latest_stream_arn().map(str::to_owned),
+                kms_key_arn: table.sse_description().and_then(|sse| sse.kms_master_key_arn()).map(str::to_owned),
+            })),
+            Err(error) => match describe(&error) {
+                error if error.is("ResourceNotFoundException") => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+
+    pub async fn delete_table(&self, name: &str) -> Result<(), ServiceError> {
+        match self.client.delete_table().table_name(name).send().await.map_err(|error| describe(&error)) {
+            Err(error) if !error.is("ResourceNotFoundException") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads all pages of one backlog shard and keeps a sum of them.
+    pub async fn backlog_sum(&self, table: &str, status: Status, shard: u32) -> Result<ShardSum, ServiceError> {
+        let mut sum = ShardSum::default();
+        let mut start = None;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(table)
+                .index_name(item::BACKLOG_INDEX)
+                .key_condition_expression("#shard = :shard")
+                .projection_expression("#created")
+                .expression_attribute_names("#shard", item::BACKLOG_SHARD)
+                .expression_attribute_names("#created", item::CREATED_AT)
+                .expression_attribute_values(":shard", AttributeValue::S(item::shard_key(status, shard)))
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| describe(&error))?;
+            let created = |item: &std::collections::HashMap<String, AttributeValue>| match item.get(item::CREATED_AT) {
+                Some(AttributeValue::N(digits)) => digits.parse::<i64>().ok(),
+                _ => None,
+            };
+            sum.count += u64::try_from(answer.count()).unwrap_or(0);
+            sum.oldest = answer.items().iter().filter_map(created).chain(sum.oldest).min();
+            match answer.last_evaluated_key().filter(|key| !key.is_empty()) {
+                None => return Ok(sum),
+                key => start = key.cloned(),
+            }
+        }
+    }
+
+    /// Puts an item with nothing but `sequenceNo` and `message`, as a person makes it in the console.
+    pub async fn put_by_hand(&self, table: &str, id: &str, message: &str) -> Result<(), ServiceError> {
+        let request = self
+            .client
+            .put_item()
+            .table_name(table)
+            .item(item::SEQUENCE_NO, AttributeValue::S(id.to_owned()))
+            .item(item::MESSAGE, AttributeValue::S(message.to_owned()));
+        request.send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    /// Deletes an item, whatever its status: for what one has put oneself.
+    pub async fn delete_by_hand(&self, table: &str, id: &str) -> Result<(), ServiceError> {
+        let request =
+            self.client.delete_item().table_name(table).key(item::SEQUENCE_NO, AttributeValue::S(id.to_owned()));
+        request.send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+}

@@ -1,0 +1,128 @@
+//! S3: the bucket of the artifacts.
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, PublicAccessBlockConfiguration,
+    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+    VersioningConfiguration,
+};
+use gateway::{ServiceError, describe};
+
+pub struct S3 {
+    client: Client,
+    region: String,
+}
+
+/// What `deploy` finds where the bucket should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bucket {
+    Missing,
+    /// Ours, but its settings were not all made.
+    Unfinished,
+    Ready,
+    /// The name belongs to another account, or these credentials may not use it.
+    NotOurs,
+}
+
+impl S3 {
+    pub fn new(config: &SdkConfig, path_style: bool, region: &str) -> S3 {
+        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+        S3 { client: Client::from_conf(config), region: region.to_owned() }
+    }
+
+    pub async fn bucket(&self, name: &str, account: &str) -> Result<Bucket, ServiceError> {
+        let head = self.client.head_bucket().bucket(name).expected_bucket_owner(account).send().await;
+        match head.map_err(|error| describe(&error)) {
+            Ok(_) => {}
+            Err(error) => match error.status {
+                Some(404) => return Ok(Bucket::Missing),
+                Some(403 | 301) => return Ok(Bucket::NotOurs),
+                _ => return Err(error),
+            },
+        }
+        // The policy is the last of the settings.
+        match self.client.get_bucket_policy().bucket(name).send().await.map_err(|error| describe(&error)) {
+            Ok(_) => Ok(Bucket::Ready),
+            Err(error) if error.is("NoSuchBucketPolicy") => Ok(Bucket::Unfinished),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub async fn create_bucket(&self, name: &str) -> Result<(), ServiceError> {
+        let mut request = self.client.create_bucket().bucket(name);
+        // us-east-1 is no location constraint (S3 API reference, CreateBucket).
+        if self.region != "us-east-1" {
+            let location = BucketLocationConstraint::from(self.region.as_str());
+            let place = CreateBucketConfiguration::builder().location_constraint(location).build();
+            request = request.create_bucket_configuration(place);
+        }
+        match request.send().await.map_err(|error| describe(&error)) {
+            Err(error) if !error.is("BucketAlreadyOwnedByYou") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Private, encrypted, versioned, and for TLS only.
+    pub async fn secure_bucket(&self, name: &str, partition: &str) -> Result<(), ServiceError> {
+        let block = PublicAccessBlockConfiguration::builder()
+            .block_public_acls(true)
+            .ignore_public_acls(true)
+            .block_public_policy(true)
+            .restrict_public_buckets(true)
+            .build();
+        let request = self.client.put_public_access_block().bucket(name).public_access_block_configuration(block);
+        request.send().await.map_err(|error| describe(&error))?;
+        if let Ok(default) = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build() {
+            let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
+            if let Ok(encryption) = ServerSideEncryptionConfiguration::builder().rules(rule).build() {
+                let request =
+                    self.client.put_bucket_encryption().bucket(name).server_side_encryption_configuration(encryption);
+                request.send().await.map_err(|error| describe(&error))?;
+            }
+        }
+        let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let request = self.client.put_bucket_versioning().bucket(name).versioning_configuration(versioning);
+        request.send().await.map_err(|error| describe(&error))?;
+        let bucket_arn = format!("arn:{partition}:s3:::{name}");
+        let policy = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Sid": "OnlyTls",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [bucket_arn, format!("{bucket_arn}/*")],
+                "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+            }],
+        });
+        let request = self.client.put_bucket_policy().bucket(name).policy(policy.to_string());
+        request.send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    pub async fn exists(&self, bucket: &str, key: &str, account: &str) -> Result<bool, ServiceError> {
+        let request = self.client.head_object().bucket(bucket).key(key).expected_bucket_owner(account);
+        match request.send().await.map_err(|error| describe(&error)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.status == Some(404) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes an object that is not there yet; one that is there is left as it is.
+    pub async fn put_new(&self, bucket: &str, key: &str, account: &str, bytes: Vec<u8>) -> Result<(), ServiceError> {
+        let request = self
+            .client
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .expected_bucket_owner(account)
+            .if_none_match("*")
+            .body(ByteStream::from(bytes));
+        match request.send().await.map_err(|error| describe(&error)) {
+            Err(error) if error.status != Some(412) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

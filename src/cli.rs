@@ -1,0 +1,121 @@
+//! The tree of commands and the options that all of them share.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+
+/// An outbox for Amazon SNS that an operator can trust.
+#[derive(Debug, Parser)]
+#[command(
+    name = "disa",
+    version,
+    max_term_width = 100,
+    propagate_version = false,
+    after_help = "Try it on this machine, without an account: disa demo"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Work on the AWS engine of this machine; started, and installed, when needed
+    #[arg(long, global = true, env = "DISA_LOCAL", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub local: bool,
+    /// Profile of the AWS configuration files
+    #[arg(long, global = true, env = "DISA_PROFILE", value_name = "NAME")]
+    pub profile: Option<String>,
+    /// AWS region
+    #[arg(long, global = true, env = "DISA_REGION", value_name = "NAME")]
+    pub region: Option<String>,
+    /// Address of an AWS-compatible service
+    #[arg(long, global = true, env = "DISA_ENDPOINT_URL", value_name = "URL", conflicts_with = "local")]
+    pub endpoint_url: Option<String>,
+    /// Project: the first part of every name
+    #[arg(long, global = true, env = "DISA_PROJECT", value_name = "NAME", default_value = "disa", value_parser = project)]
+    pub project: String,
+    /// Environment: the second part of every name
+    #[arg(long, global = true, env = "DISA_ENV", value_name = "NAME", default_value = "devl",
+          value_parser = clap::builder::PossibleValuesParser::new(outbox::names::ENVIRONMENTS))]
+    pub env: String,
+    /// Form of the output
+    #[arg(short, long, global = true, env = "DISA_OUTPUT", value_name = "FORM", default_value = "table")]
+    pub output: Output,
+    /// Say more: each step, and the request ids of errors
+    #[arg(short, long, global = true, env = "DISA_VERBOSE", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    pub verbose: bool,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true, env = "DISA_QUIET", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// When to use colour; NO_COLOR is obeyed
+    #[arg(long, global = true, env = "DISA_COLOR", value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Table,
+    /// One document
+    Json,
+    /// One document a line
+    Jsonl,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create or update the stack, with everything it needs
+    Deploy(commands::deploy::Deploy),
+    /// Put a message into the outbox
+    Send(commands::send::Send),
+    /// Show a message and what became of it
+    Show(commands::show::Show),
+    /// Undelivered messages
+    #[command(subcommand)]
+    Failed(commands::failed::Failed),
+    /// Sending again
+    #[command(subcommand)]
+    Retry(commands::retry::Retry),
+    /// How the outbox is: stack, backlog, breaker, schedule, executions, dead letters
+    Status(commands::status::Status),
+    /// Prove the deployed pipeline: deliver, break, recover
+    Drill(commands::drill::Drill),
+    /// Start the local engine, deploy, and run the drill
+    Demo(commands::demo::Demo),
+    /// The AWS engine of this machine
+    #[command(subcommand)]
+    Local(commands::local::Local),
+    /// Delete the stack; the messages stay
+    Destroy(commands::destroy::Destroy),
+}
+
+fn project(text: &str) -> Result<String, String> {
+    let letters = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+    if letters && first && (2..=20).contains(&text.len()) {
+        Ok(text.to_owned())
+    } else {
+        Err("2 to 20 lower-case letters, digits and hyphens, a letter first".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_tree_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

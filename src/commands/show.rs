@@ -1,0 +1,101 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use outbox::item::{LastError, Status};
+use outbox::message::Message;
+use serde::Serialize;
+
+use super::send::no_table;
+use crate::context::{Context, now_ms};
+use crate::error::{Doing, Error, Result};
+use crate::outbox::view::MessageView;
+use crate::ui::table::facts;
+use crate::ui::text::{iso, relative};
+use crate::ui::{Tone, Ui, View};
+
+#[derive(Args, Debug)]
+pub struct Show {
+    /// The message's id
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Show the message's text too
+    #[arg(long)]
+    body: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    #[serde(flatten)]
+    message: MessageView,
+    /// Bytes on the wire, with attributes; `null` when it is not valid.
+    bytes: Option<usize>,
+    subject: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+impl Show {
+    pub async fn run(self, context: &Context) -> Result<ExitCode> {
+        if self.id.is_empty() {
+            return Err(Error::usage("the id is empty"));
+        }
+        let item = match context.table().get(&self.id).await {
+            Err(error) if error.is("ResourceNotFoundException") => return Err(no_table(context)),
+            answer => answer.doing("read the message")?,
+        };
+        let Some((item, view)) = item.and_then(|item| MessageView::of(&item).map(|view| (item, view))) else {
+            return Err(Error::failed(format!("there is no message `{}`", self.id))
+                .hint(format!("undelivered ones: `{}`", context.again("failed list"))));
+        };
+        let message = Message::of(&item).ok();
+        context.ui.show(&Shown {
+            bytes: message.as_ref().map(|m| m.wire_bytes(&view.sequence_no)),
+            subject: message.as_ref().and_then(|m| m.subject.clone()),
+            body: message.filter(|_| self.body).map(|m| m.body),
+            message: view,
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The tone of a status, everywhere the same.
+pub fn tone(status: &str) -> Tone {
+    match Status::parse(status) {
+        Some(Status::Successful) => Tone::Good,
+        Some(Status::Pending) => Tone::Plain,
+        Some(Status::Failure) => Tone::Warning,
+        Some(Status::Dead) | None => Tone::Bad,
+    }
+}
+
+/// Class, code and text of an error in one line.
+pub fn error_line(error: &LastError) -> String {
+    format!("{} {}: {}", error.class, error.code, error.text)
+}
+
+impl View for Shown {
+    fn text(&self, ui: &Ui) -> String {
+        let now = now_ms();
+        let message = &self.message;
+        let status = if message.send_status.is_empty() { "(none yet)" } else { &message.send_status };
+        let time = |time: i64| format!("{} ({})", iso(time), relative(time, now));
+        let mut rows = vec![
+            ("Id", message.sequence_no.clone()),
+            ("Status", ui.paint(tone(&message.send_status), status)),
+            ("Attempts", message.attempts.to_string()),
+        ];
+        rows.extend(self.subject.clone().map(|subject| ("Subject", subject)));
+        rows.extend(self.bytes.map(|bytes| ("Size", format!("{bytes} bytes"))));
+        rows.extend(message.created_at.map(|created| ("Created", time(created))));
+        rows.extend(message.updated_at.map(|updated| ("Updated", time(updated))));
+        rows.extend(message.due_at.map(|due| (if message.send_status == "Pending" { "Lease until" } else { "Due" }, time(due))));
+        rows.extend(message.sns_message_id.clone().map(|id| ("SNS message", id)));
+        if let Some(error) = &message.last_error {
+            rows.push(("Last error", error_line(error)));
+            rows.push(("Execution", error.execution.clone()));
+        }
+        rows.extend(self.body.clone().map(|body| ("Message", body)));
+        facts(rows)
+    }
+}

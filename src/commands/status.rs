@@ -1,0 +1,250 @@
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Args;
+use futures::{StreamExt, TryStreamExt, stream};
+use outbox::item::{SHARDS, Status as SendStatus};
+use outbox::names::Function;
+use serde::Serialize;
+
+use crate::aws::cloudwatch::Alarm;
+use crate::aws::scheduler::Schedule;
+use crate::aws::sfn::Execution;
+use crate::context::{Context, now_ms};
+use crate::error::{Doing, Error, Result};
+use crate::outbox::backlog::Backlog;
+use crate::ui::table::{facts, table};
+use crate::ui::text::{relative, span};
+use crate::ui::{Tone, Ui, View};
+
+/// Backlog shards read at once.
+const CONCURRENCY: usize = 16;
+/// Executions looked at.
+const EXECUTIONS: i32 = 100;
+/// Executions listed.
+const LISTED: usize = 5;
+
+#[derive(Args, Debug)]
+pub struct Status {}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusView {
+    stack: StackView,
+    backlog: Backlog,
+    alarm: Option<Alarm>,
+    schedule: Option<Schedule>,
+    executions: Executions,
+    dead_letters: DeadLetters,
+    unconfirmed_email: Vec<String>,
+    /// What stands in the way of deliveries, in words.
+    findings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StackView {
+    name: String,
+    status: String,
+    region: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Executions {
+    /// Among the latest hundred.
+    by_status: BTreeMap<String, usize>,
+    latest: Vec<Execution>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeadLetters {
+    /// `null` when the queue is missing.
+    stream: Option<u64>,
+    schedule: Option<u64>,
+}
+
+impl Status {
+    pub async fn run(self, context: &Context) -> Result<ExitCode> {
+        context.ui.show(&look(context).await?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The stack's record, or the error that says how to get one.
+pub async fn stack(context: &Context) -> Result<crate::aws::cloudformation::Stack> {
+    let name = context.names.stack();
+    let stack = context.clients.cloudformation().stack(&name).await.doing(&format!("look at the stack {name}"))?;
+    stack.filter(|stack| stack.status != "DELETE_COMPLETE").ok_or_else(|| {
+        Error::failed(format!("there is no stack {name} in {}", context.clients.region))
+            .hint(format!("deploy it: `{}`", context.again("deploy")))
+    })
+}
+
+async fn look(context: &Context) -> Result<StatusView> {
+    let (names, clients) = (&context.names, &context.clients);
+    let found = stack(context).await?;
+    let identity = context.account().await?;
+    let topic_arn = identity.arn(&clients.region, "sns", &names.topic());
+    let state_machine_arn = identity.arn(&clients.region, "states", &format!("stateMachine:{}", names.state_machine()));
+    let (alarm_name, schedule_name) = (names.alarm(), names.schedule());
+    let (stream_queue, schedule_queue) = (names.stream_dead_letters(), names.schedule_dead_letters());
+    let (cloudwatch, scheduler, sfn, sqs, sns, lambda) =
+        (clients.cloudwatch(), clients.scheduler(), clients.sfn(), clients.sqs(), clients.sns(), clients.lambda());
+    let process = context.function(Function::Process);
+    let backlog = backlog(context);
+    let alarm = async { cloudwatch.alarm(&alarm_name).await.doing("look at the alarm") };
+    let schedule = async { scheduler.schedule(&schedule_name).await.doing("look at the schedule") };
+    let executions = async { sfn.latest(&state_machine_arn, EXECUTIONS).await.doing("list the executions") };
+    let stream_depth = async { sqs.depth(&stream_queue).await.doing("look at the stream's dead letters") };
+    let schedule_depth = async { sqs.depth(&schedule_queue).await.doing("look at the schedule's dead letters") };
+    let emails = async {
+        match sns.unconfirmed_emails(&topic_arn).await {
+            // A topic that is missing is a finding, and no reason to show nothing.
+            Err(error) if error.code.starts_with("NotFound") => Ok(None),
+            answer => answer.map(Some).doing("list the topic's subscriptions"),
+        }
+    };
+    let variables = async { lambda.variables(&process).await.doing("look at the process function") };
+    let (backlog, alarm, schedule, executions, stream, schedule_letters, emails, variables) =
+        tokio::try_join!(backlog, alarm, schedule, executions, stream_depth, schedule_depth, emails, variables)?;
+    let mut findings = vec![];
+    if emails.is_none() {
+        findings.push(format!("the topic {} is missing", names.topic()));
+    }
+    let target = variables.as_ref().and_then(|all| all.get("SNS_TOPIC_ARN"));
+    if target.is_some_and(|target| *target != topic_arn) {
+        findings.push(format!("the process function's SNS_TOPIC_ARN was changed by hand; `{}` puts it right", context.again("drill")));
+    }
+    let executions = executions.unwrap_or_default();
+    let mut view = StatusView {
+        stack: StackView { name: names.stack(), status: found.status, region: clients.region.clone() },
+        backlog,
+        alarm,
+        schedule,
+        executions: summary(executions),
+        dead_letters: DeadLetters { stream, schedule: schedule_letters },
+        unconfirmed_email: emails.unwrap_or_default(),
+        findings,
+    };
+    view.find(context);
+    Ok(view)
+}
+
+/// Reads the whole backlog index: what is counted is what is there.
+async fn backlog(context: &Context) -> Result<Backlog> {
+    let table = context.names.table();
+    let dynamodb = context.clients.dynamodb();
+    let (table, dynamodb) = (&table, &dynamodb);
+    let parts = SendStatus::BACKLOG.into_iter().flat_map(|status| (0..SHARDS).map(move |shard| (status, shard)));
+    let sums: Vec<_> = stream::iter(parts)
+        .map(|(status, shard)| async move {
+            dynamodb.backlog_sum(table, status, shard).await.map(|sum| (status, sum.count, sum.oldest))
+        })
+        .buffer_unordered(CONCURRENCY)
+        .try_collect()
+        .await
+        .doing("count the backlog")?;
+    Ok(Backlog::of(sums))
+}
+
+fn summary(executions: Vec<Execution>) -> Executions {
+    let mut by_status = BTreeMap::new();
+    for execution in &executions {
+        *by_status.entry(execution.status.clone()).or_insert(0) += 1;
+    }
+    Executions { by_status, latest: executions.into_iter().take(LISTED).collect() }
+}
+
+impl StatusView {
+    fn find(&mut self, context: &Context) {
+        let mut say = |text: String| self.findings.push(text);
+        match &self.alarm {
+            None => say("the alarm is missing: nothing opens the breaker".to_owned()),
+            Some(alarm) if alarm.is_open() => {
+                say("the breaker is open: SNS takes nothing, and one probe at a time goes out".to_owned());
+            }
+            Some(_) => {}
+        }
+        match &self.schedule {
+            None => say("the retry schedule is missing: nothing is sent again by itself".to_owned()),
+            Some(schedule) if schedule.state != "ENABLED" => {
+                say("the retry schedule is paused: nothing is sent again by itself".to_owned());
+            }
+            Some(_) => {}
+        }
+        if self.backlog.dead > 0 {
+            say(format!("{} dead: `{} --status dead` says why", self.backlog.dead, context.again("failed list")));
+        }
+        for (queue, depth) in [("stream", self.dead_letters.stream), ("schedule", self.dead_letters.schedule)] {
+            match depth {
+                None => say(format!("the dead letter queue of the {queue} is missing")),
+                Some(0) => {}
+                Some(depth) => say(format!("{depth} dead letters of the {queue}")),
+            }
+        }
+        for email in &self.unconfirmed_email {
+            self.findings.push(format!("{email} has not confirmed the subscription"));
+        }
+    }
+}
+
+impl View for StatusView {
+    fn text(&self, ui: &Ui) -> String {
+        let now = now_ms();
+        let backlog = &self.backlog;
+        let number = |n: u64, tone: Tone, word: &str| ui.paint(if n > 0 { tone } else { Tone::Plain }, &format!("{n} {word}"));
+        let oldest = backlog.oldest.map_or_else(|| "none waits".to_owned(), |t| format!("{} old", span(now - t)));
+        let alarm = match &self.alarm {
+            None => ui.paint(Tone::Bad, "missing"),
+            Some(alarm) => {
+                let tone = if alarm.is_open() { Tone::Bad } else { Tone::Good };
+                let since = alarm.since.map(|since| format!(" since {}", relative(since, now))).unwrap_or_default();
+                let reason = if alarm.reason.is_empty() { String::new() } else { format!(" ({})", alarm.reason) };
+                format!("{}{since}{reason}", ui.paint(tone, &alarm.state))
+            }
+        };
+        let schedule = match &self.schedule {
+            None => ui.paint(Tone::Bad, "missing"),
+            Some(schedule) => format!("{} {}", schedule.state, schedule.expression),
+        };
+        let letters = |depth: Option<u64>| depth.map_or_else(|| "missing".to_owned(), |n| n.to_string());
+        let counts: Vec<String> = self.executions.by_status.iter().map(|(status, n)| format!("{n} {status}")).collect();
+        let executions = if counts.is_empty() { "none yet".to_owned() } else { format!("{}, of the latest", counts.join(", ")) };
+        let mut text = facts(vec![
+            ("Stack", format!("{} {} in {}", self.stack.name, self.stack.status, self.stack.region)),
+            (
+                "Backlog",
+                format!(
+                    "{}, {}, {}",
+                    number(backlog.pending, Tone::Plain, "Pending"),
+                    number(backlog.failure, Tone::Warning, "Failure"),
+                    number(backlog.dead, Tone::Bad, "Dead")
+                ),
+            ),
+            ("Oldest", oldest),
+            ("Alarm", alarm),
+            ("Schedule", schedule),
+            ("Executions", executions),
+            (
+                "Dead letters",
+                format!("{} of the stream, {} of the schedule", letters(self.dead_letters.stream), letters(self.dead_letters.schedule)),
+            ),
+        ]);
+        if !self.executions.latest.is_empty() {
+            let rows = self.executions.latest.iter().map(|execution| {
+                vec![
+                    execution.name.clone(),
+                    execution.status.clone(),
+                    execution.started.map(|started| relative(started, now)).unwrap_or_default(),
+                ]
+            });
+            text.push_str(&format!("\n\n{}", table(&["LATEST EXECUTION", "STATUS", "STARTED"], rows)));
+        }
+        for finding in &self.findings {
+            text.push_str(&format!("\n{} {finding}", ui.paint(Tone::Warning, "!")));
+        }
+        text
+    }
+}

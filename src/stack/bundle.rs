@@ -1,0 +1,108 @@
+//! What a deployment uploads: templates, state machine and zips, under keys with a content hash. A change is
+//! seen because its key is new, and a rollback finds its old artifact.
+
+use std::collections::BTreeMap;
+
+use outbox::names::Function;
+use sha2::{Digest, Sha256};
+
+use super::functions::Code;
+
+/// The templates and the state machine lie in the binary as they stand in the repository.
+const ROOT: &str = include_str!("../../templates/disa-root-stack.yaml");
+const STATE_MACHINE: &str = include_str!("../../asl/state-machine.json");
+const NESTED: [(&str, &str, &str); 6] = [
+    ("DynamoDBTemplateKey", "dynamodb-stack", include_str!("../../templates/dynamodb-stack.yaml")),
+    ("IamRoleTemplateKey", "iam-role-stack", include_str!("../../templates/iam-role-stack.yaml")),
+    ("LambdaFunctionTemplateKey", "lambda-function-stack", include_str!("../../templates/lambda-function-stack.yaml")),
+    ("SNSTemplateKey", "sns-stack", include_str!("../../templates/sns-stack.yaml")),
+    ("AlarmTemplateKey", "cw-custom-metric-alarm-stack", include_str!("../../templates/cw-custom-metric-alarm-stack.yaml")),
+    ("DeadLetterQueueTemplateKey", "dead-letter-queue-stack", include_str!("../../templates/dead-letter-queue-stack.yaml")),
+];
+
+/// One object of the bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Artifact {
+    pub key: String,
+    pub bytes: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    pub artifacts: Vec<Artifact>,
+    pub root_key: String,
+    /// The root stack's parameters that name the artifacts.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Lays the artifacts out below a prefix of the bucket.
+pub fn bundle(prefix: &str, code: &BTreeMap<Function, Code>) -> Bundle {
+    let mut artifacts = vec![];
+    let mut parameters = BTreeMap::new();
+    let mut add = |folder: &str, stem: &str, ending: &str, bytes: &[u8]| {
+        let key = format!("{prefix}/{folder}/{stem}-{}.{ending}", content_hash(bytes));
+        artifacts.push(Artifact { key: key.clone(), bytes: bytes.to_vec() });
+        key
+    };
+    for (parameter, stem, text) in NESTED {
+        parameters.insert(parameter.to_owned(), add("cft/nested-stacks", stem, "yaml", text.as_bytes()));
+    }
+    let key = add("cft/state-machine", "state-machine", "json", STATE_MACHINE.as_bytes());
+    parameters.insert("StateMachineKey".to_owned(), key);
+    for (function, code) in code {
+        let parameter = match function {
+            Function::InitProcess => "InitProcessCodeKey",
+            Function::Process => "ProcessCodeKey",
+            Function::Retry => "RetryCodeKey",
+        };
+        parameters.insert(parameter.to_owned(), add("code/rust", function.binary(), "zip", &code.zip));
+        parameters.insert("Architecture".to_owned(), code.architecture.as_str().to_owned());
+    }
+    let root_key = add("cft", "disa-root-stack", "yaml", ROOT.as_bytes());
+    Bundle { artifacts, root_key, parameters }
+}
+
+/// The names of the parameters that the root template declares.
+pub fn declared_parameters() -> Vec<&'static str> {
+    let section = ROOT.lines().skip_while(|line| *line != "Parameters:").skip(1);
+    section
+        .take_while(|line| line.is_empty() || line.starts_with(' '))
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.trim().strip_suffix(':'))
+        .collect()
+}
+
+/// 16 hexadecimal digits of the SHA-256 of the content.
+fn content_hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::functions::{Architecture, Code};
+    use super::*;
+
+    fn code(byte: u8) -> BTreeMap<Function, Code> {
+        let code = Code { zip: vec![byte], architecture: Architecture::Arm64 };
+        Function::ALL.into_iter().map(|function| (function, code.clone())).collect()
+    }
+
+    #[test]
+    fn every_key_parameter_is_declared_and_uploaded() {
+        let bundle = bundle("0066-disa", &code(1));
+        for (name, value) in &bundle.parameters {
+            assert!(declared_parameters().contains(&name.as_str()), "{name}");
+            let uploaded = bundle.artifacts.iter().any(|artifact| &artifact.key == value);
+            assert!(uploaded || name == "Architecture", "{name}={value}");
+        }
+        assert_eq!(bundle.artifacts.len(), 11);
+        assert!(bundle.root_key.starts_with("0066-disa/cft/disa-root-stack-"));
+    }
+
+    #[test]
+    fn changed_code_has_a_new_key_and_the_same_code_the_same() {
+        let key = |byte| bundle("p", &code(byte)).parameters["ProcessCodeKey"].clone();
+        assert_eq!(key(1), key(1));
+        assert_ne!(key(1), key(2));
+    }
+}

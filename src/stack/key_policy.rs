@@ -1,0 +1,83 @@
+//! Whether an operator's own key lets the services in.
+
+use serde_json::{Value, json};
+
+/// The statement that CloudWatch Logs needs in the key's policy; everything else works through the roles'
+/// permissions, which a key policy delegates to by its statement for the account's root.
+/// Source: CloudWatch Logs user guide, "Encrypt log data in CloudWatch Logs using AWS KMS".
+pub fn logs_statement(partition: &str, region: &str, account: &str, project: &str, environment: &str) -> Value {
+    let group = |prefix: &str| format!("arn:{partition}:logs:{region}:{account}:log-group:{prefix}{project}-{environment}-*");
+    json!({
+        "Sid": "DisaLogs",
+        "Effect": "Allow",
+        "Principal": { "Service": format!("logs.{region}.amazonaws.com") },
+        "Action": ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+        "Resource": "*",
+        "Condition": {
+            "ArnLike": {
+                "kms:EncryptionContext:aws:logs:arn": [group("/aws/lambda/"), group("/aws/vendedlogs/states/")]
+            }
+        }
+    })
+}
+
+/// Whether some statement allows the log service of the region to encrypt. Its conditions are not weighed:
+/// this finds what is missing, it does not prove what is there.
+pub fn lets_logs_in(policy: &str, region: &str) -> bool {
+    let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
+    let service = format!("logs.{region}.amazonaws.com");
+    statements(&policy).iter().any(|statement| {
+        statement["Effect"] == "Allow"
+            && texts(&statement["Principal"]["Service"]).contains(&service.as_str())
+            && texts(&statement["Action"]).iter().any(|action| matches!(*action, "kms:*" | "kms:Encrypt" | "kms:Encrypt*"))
+    })
+}
+
+/// Whether the account's root is allowed everything, and by that the policies of its roles decide.
+pub fn delegates_to_account(policy: &str, account: &str) -> bool {
+    let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
+    statements(&policy).iter().any(|statement| {
+        statement["Effect"] == "Allow"
+            && texts(&statement["Action"]).contains(&"kms:*")
+            && texts(&statement["Principal"]["AWS"])
+                .iter()
+                .any(|who| *who == account || who.ends_with(&format!("::{account}:root")))
+    })
+}
+
+fn statements(policy: &Value) -> Vec<&Value> {
+    match &policy["Statement"] {
+        Value::Array(all) => all.iter().collect(),
+        one => vec![one],
+    }
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(all) => all.iter().filter_map(Value::as_str).collect(),
+        _ => vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statement_that_is_asked_for_is_the_one_that_is_looked_for() {
+        let statement = logs_statement("aws", "eu-west-1", "123456789012", "disa", "devl");
+        let policy = json!({ "Statement": [statement] }).to_string();
+        assert!(lets_logs_in(&policy, "eu-west-1"));
+        assert!(!lets_logs_in(&policy, "us-east-1"));
+        assert!(!lets_logs_in("not json", "eu-west-1"));
+    }
+
+    #[test]
+    fn the_default_policy_of_a_key_delegates() {
+        let policy = r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"kms:*","Resource":"*"}}"#;
+        assert!(delegates_to_account(policy, "123456789012"));
+        assert!(!delegates_to_account(policy, "210987654321"));
+        assert!(!lets_logs_in(policy, "eu-west-1"));
+    }
+}

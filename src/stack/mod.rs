@@ -1,0 +1,10 @@
+//! The deploy engine: what a deployment consists of, what a stack's status permits, what its events say.
+//! Pure functions over domain types, but for the build of the functions.
+
+pub mod bundle;
+pub mod cause;
+pub mod event;
+pub mod functions;
+pub mod key_policy;
+pub mod parameters;
+pub mod status;

@@ -1,0 +1,193 @@
+//! The only code that writes to the terminal. Results go to standard output, everything else to standard
+//! error; colour and progress only where a person looks at them, and nothing says anything by colour alone.
+
+mod progress;
+pub mod table;
+pub mod text;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::cli::{Color, Global, Output};
+use crate::error::{Error, Kind, Result};
+
+pub use progress::Progress;
+
+/// The version of the JSON documents; grows when a field changes its meaning or goes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Ui {
+    pub output: Output,
+    verbose: bool,
+    quiet: bool,
+    color_out: bool,
+    color_err: bool,
+    /// Whether a person sees standard error.
+    live: bool,
+}
+
+/// What a word means to the reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    Plain,
+    Strong,
+    Good,
+    Warning,
+    Bad,
+    Faint,
+}
+
+/// A result: a document for machines, and a text for people.
+pub trait View: Serialize {
+    fn text(&self, ui: &Ui) -> String;
+}
+
+impl Ui {
+    pub fn new(global: &Global) -> Ui {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let color = |terminal: bool| match global.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && !plain && !dumb,
+        };
+        let live = std::io::stderr().is_terminal();
+        Ui {
+            output: global.output,
+            verbose: global.verbose,
+            quiet: global.quiet,
+            color_out: color(std::io::stdout().is_terminal()),
+            color_err: color(live),
+            live: live && !dumb,
+        }
+    }
+
+    /// Prints the result of a command.
+    pub fn show<V: View>(&self, view: &V) -> Result<()> {
+        match self.output {
+            Output::Table => self.print(view.text(self).trim_end()),
+            Output::Json => self.json(&Document { schema_version: SCHEMA_VERSION, view }, true),
+            Output::Jsonl => self.json(&Document { schema_version: SCHEMA_VERSION, view }, false),
+        }
+    }
+
+    /// Prints one row of a list as a line of JSON.
+    pub fn row<S: Serialize>(&self, row: &S) -> Result<()> {
+        self.json(row, false)
+    }
+
+    fn json<S: Serialize>(&self, value: &S, pretty: bool) -> Result<()> {
+        let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+        self.print(&text.map_err(|error| Error::failed("cannot write the JSON document").because(error))?)
+    }
+
+    pub fn print(&self, text: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Error::new(Kind::BrokenPipe, "the reader of the output went away"),
+            _ => Error::failed("cannot write to standard output").because(error),
+        })
+    }
+
+    /// Something that a person wants to know and no script: a step done, a fact found.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.err(text);
+        }
+    }
+
+    /// Something for those who asked for more.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            self.err(&self.faint_err(text));
+        }
+    }
+
+    pub fn warn(&self, text: &str) {
+        self.err(&format!("{} {text}", paint(self.color_err, Tone::Warning, "warning:")));
+    }
+
+    /// Whether questions can be asked: a person is there, and no machine reads the answer.
+    pub fn can_ask(&self) -> bool {
+        self.live && self.output == Output::Table && std::io::stdin().is_terminal()
+    }
+
+    /// Asks for a text; `None` when the person gives up.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        dialoguer::Input::<String>::new().with_prompt(question).allow_empty(true).interact_text().ok()
+    }
+
+    /// A bar or a spinner, on a terminal; plain lines elsewhere.
+    pub fn progress(&self, what: &str, total: Option<u64>) -> Progress {
+        Progress::new(self.live && !self.quiet, what, total)
+    }
+
+    /// Whether progress lines are redrawn rather than written one after the other.
+    pub fn is_live(&self) -> bool {
+        self.live && !self.quiet
+    }
+
+    pub fn paint(&self, tone: Tone, text: &str) -> String {
+        paint(self.color_out, tone, text)
+    }
+
+    pub fn paint_err(&self, tone: Tone, text: &str) -> String {
+        paint(self.color_err, tone, text)
+    }
+
+    fn faint_err(&self, text: &str) -> String {
+        paint(self.color_err, Tone::Faint, text)
+    }
+
+    /// Reports an error and gives its exit code.
+    pub fn error(&self, error: &Error) -> ExitCode {
+        if error.kind != Kind::BrokenPipe {
+            self.err(&format!("{} {}", paint(self.color_err, Tone::Bad, "error:"), error.message));
+            for cause in &error.causes {
+                self.err(&format!("  because {cause}"));
+            }
+            for hint in &error.hints {
+                self.err(&format!("  {} {hint}", paint(self.color_err, Tone::Strong, "try:")));
+            }
+            if let Some(id) = error.request_id.as_ref().filter(|_| self.verbose) {
+                self.err(&self.faint_err(&format!("  request id {id}")));
+            }
+        }
+        ExitCode::from(error.kind as u8)
+    }
+
+    fn err(&self, text: &str) {
+        // Nobody can be told that standard error is gone.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
+/// Answers what clap found: help and version are results, everything else is misuse.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a, V: Serialize> {
+    schema_version: u32,
+    #[serde(flatten)]
+    view: &'a V,
+}
+
+fn paint(color: bool, tone: Tone, text: &str) -> String {
+    let style = match tone {
+        Tone::Plain => return text.to_owned(),
+        Tone::Strong => Style::new().bold(),
+        Tone::Good => AnsiColor::Green.on_default(),
+        Tone::Warning => AnsiColor::Yellow.on_default(),
+        Tone::Bad => AnsiColor::Red.on_default().bold(),
+        Tone::Faint => Style::new().dimmed(),
+    };
+    if color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}

@@ -1,0 +1,62 @@
+//! Numbers and times in words.
+
+use outbox::EpochMs;
+
+/// A span of time in its two largest units that matter: `45s`, `3m 20s`, `2h 5m`, `4d 3h`.
+pub fn span(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match () {
+        () if minutes == 0 => format!("{seconds}s"),
+        () if hours == 0 => format!("{minutes}m {}s", seconds % 60),
+        () if days == 0 => format!("{hours}h {}m", minutes % 60),
+        () => format!("{days}d {}h", hours % 24),
+    }
+}
+
+/// A time as seen from now: `3m 20s ago`, `in 45s`.
+pub fn relative(time: EpochMs, now: EpochMs) -> String {
+    match now - time {
+        0..1000 => "now".to_owned(),
+        past if past >= 0 => format!("{} ago", span(past)),
+        future => format!("in {}", span(-future)),
+    }
+}
+
+/// ISO 8601, in UTC, to the second.
+pub fn iso(time: EpochMs) -> String {
+    jiff::Timestamp::from_millisecond(time)
+        .map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_else(|_| time.to_string())
+}
+
+/// `1 message`, `2 messages`.
+pub fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units() {
+        let cases = [(-5, "0s"), (999, "0s"), (45_000, "45s"), (200_000, "3m 20s"), (7_500_000, "2h 5m"), (356_400_000, "4d 3h")];
+        for (ms, text) in cases {
+            assert_eq!(span(ms), text);
+        }
+    }
+
+    #[test]
+    fn times_lie_before_or_ahead() {
+        assert_eq!(relative(1_000, 46_000), "45s ago");
+        assert_eq!(relative(46_000, 1_000), "in 45s");
+        assert_eq!(relative(1_500, 1_000), "in 0s");
+        assert_eq!(relative(1_000, 1_500), "now");
+    }
+
+    #[test]
+    fn times_are_in_utc() {
+        assert_eq!(iso(1_700_000_000_999), "2023-11-14T22:13:20Z");
+    }
+}
