@@ -45,7 +45,7 @@ pub struct Global {
     /// Form of the output
     #[arg(short, long, global = true, env = "DISA_OUTPUT", value_name = "FORM", default_value = "table")]
     pub output: Output,
-    /// Say more: each step, and the request ids of errors
+    /// Say more: the request ids of errors
     #[arg(short, long, global = true, env = "DISA_VERBOSE", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub verbose: bool,
     /// Say nothing but results and errors

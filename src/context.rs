@@ -59,11 +59,6 @@ impl Context {
         self.clients.identity().await
     }
 
-    pub async fn state_machine_arn(&self) -> Result<String> {
-        let identity = self.account().await?;
-        Ok(identity.arn(&self.clients.region, "states", &format!("stateMachine:{}", self.names.state_machine())))
-    }
-
     pub fn function(&self, function: Function) -> String {
         self.names.function(function)
     }

@@ -44,13 +44,6 @@ impl DynamoDb {
         }
     }
 
-    pub async fn delete_table(&self, name: &str) -> Result<(), ServiceError> {
-        match self.client.delete_table().table_name(name).send().await.map_err(|error| describe(&error)) {
-            Err(error) if !error.is("ResourceNotFoundException") => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// Reads all pages of one backlog shard and keeps a sum of them.
     pub async fn backlog_sum(&self, table: &str, status: Status, shard: u32) -> Result<ShardSum, ServiceError> {
         let mut sum = ShardSum::default();

@@ -80,7 +80,7 @@ impl Send {
                 };
                 Sent { message: view, already_queued: false }
             }
-            Ok(Applied::Refused(stored)) => already_there(&table, &id, stored, &message).await?,
+            Ok(Applied::Refused(stored)) => already_there(context, &table, &id, stored, &message).await?,
             Err(error) if error.is("ResourceNotFoundException") => return Err(no_table(context)),
             Err(error) => return Err(error).doing("put the message into the outbox"),
         };
@@ -136,6 +136,7 @@ impl<R: Read> BytesOrError for R {
 
 /// The id is taken: by the same message, which is success, or by another, which stays as it is.
 async fn already_there(
+    context: &Context,
     table: &Table,
     id: &str,
     stored: Option<serde_dynamo::Item>,
@@ -148,7 +149,7 @@ async fn already_there(
     match stored.filter(|stored| is_same_message(stored, message)).as_ref().and_then(MessageView::of) {
         Some(view) => Ok(Sent { message: view, already_queued: true }),
         None => Err(Error::failed(format!("the id `{id}` is taken by another message; nothing was changed"))
-            .hint(format!("look at it: `disa show {id}`; or send with another id"))),
+            .hint(format!("look at it: `{}`; or send with another id", context.again(&format!("show {id}"))))),
     }
 }
 

@@ -100,13 +100,6 @@ impl Ui {
         }
     }
 
-    /// Something for those who asked for more.
-    pub fn detail(&self, text: &str) {
-        if self.verbose {
-            self.err(&self.faint_err(text));
-        }
-    }
-
     pub fn warn(&self, text: &str) {
         self.err(&format!("{} {text}", paint(self.color_err, Tone::Warning, "warning:")));
     }

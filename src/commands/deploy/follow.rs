@@ -17,6 +17,7 @@ pub async fn follow(context: &Context, stack: &str, since: outbox::EpochMs, verb
         Some(stack) => stack.id,
         None => return Ok(()),
     };
+    let root = context.names.stack();
     let mut follower = Follower::new(&id, since);
     let mut all = vec![];
     context.when_interrupted(
@@ -35,7 +36,7 @@ pub async fn follow(context: &Context, stack: &str, since: outbox::EpochMs, verb
                 answer => answer.doing(&doing)?,
             };
             for event in follower.take(&stack, answer) {
-                progress.above(|| context.ui.note(&line(&context.ui, &event, since)));
+                progress.above(|| context.ui.note(&line(&context.ui, &event, &root, since)));
                 all.push(event);
             }
         }
@@ -43,34 +44,35 @@ pub async fn follow(context: &Context, stack: &str, since: outbox::EpochMs, verb
             Some(End::Running) => {}
             None | Some(End::Good) => return Ok(()),
             Some(End::Bad) => {
-                return Err(failure(stack, verb, status.as_deref().unwrap_or_default(), &all));
+                return Err(failure(&root, verb, status.as_deref().unwrap_or_default(), &all));
             }
         }
         pause(poll_interval(context)).await;
     }
 }
 
-fn line(ui: &Ui, event: &Event, since: outbox::EpochMs) -> String {
+fn line(ui: &Ui, event: &Event, root: &str, since: outbox::EpochMs) -> String {
     let tone = match () {
         () if event.is_failure() => Tone::Bad,
         () if event.status.contains("ROLLBACK") => Tone::Warning,
         () if event.status.ends_with("_COMPLETE") => Tone::Good,
         () => Tone::Plain,
     };
-    let place = if event.is_of_stack() { event.stack_name.clone() } else { format!("{}/{}", short(&event.stack_name), event.logical_id) };
+    let place = match short(&event.stack_name, root) {
+        stack if event.is_of_stack() => stack.to_owned(),
+        stack if stack == root => event.logical_id.clone(),
+        stack => format!("{stack}/{}", event.logical_id),
+    };
     let elapsed = text::span((event.time - since).clamp(0, now_ms()));
     let status = ui.paint_err(tone, &format!("{:<18}", event.status));
     let reason = event.reason.as_deref().filter(|_| event.is_failure()).map(|r| format!("  {r}")).unwrap_or_default();
     format!("{elapsed:>7}  {status}  {place}{reason}")
 }
 
-/// A nested stack's name without what CloudFormation puts around the logical id.
-fn short(stack: &str) -> &str {
-    let mut parts = stack.rsplit('-');
-    match (parts.next(), parts.next()) {
-        (Some(random), Some(logical)) if random.len() >= 12 && logical.ends_with("Stack") => logical,
-        _ => stack,
-    }
+/// A nested stack by its logical id, which CloudFormation puts between the root's name and random letters.
+fn short<'a>(stack: &'a str, root: &str) -> &'a str {
+    let nested = stack.strip_prefix(root).and_then(|rest| rest.strip_prefix('-'));
+    nested.and_then(|rest| rest.split('-').next()).unwrap_or(stack)
 }
 
 fn failure(stack: &str, verb: &str, status: &str, events: &[Event]) -> Error {
@@ -80,7 +82,7 @@ fn failure(stack: &str, verb: &str, status: &str, events: &[Event]) -> Error {
             "{} ({}) in {}: {}",
             event.logical_id,
             event.resource_type,
-            short(&event.stack_name),
+            short(&event.stack_name, stack),
             event.reason.as_deref().unwrap_or("CloudFormation gives no reason")
         )),
         None => error,
@@ -94,7 +96,7 @@ mod tests {
 
     #[test]
     fn nested_stacks_are_called_by_their_logical_ids() {
-        assert_eq!(short("disa-devl-root-stack-SNSStack-1A2B3C4D5E6F7"), "SNSStack");
-        assert_eq!(short("disa-devl-root-stack"), "disa-devl-root-stack");
+        assert_eq!(short("disa-devl-root-stack-SNSStack-1A2B3C4D5E6F7", "disa-devl-root-stack"), "SNSStack");
+        assert_eq!(short("disa-devl-root-stack", "disa-devl-root-stack"), "disa-devl-root-stack");
     }
 }
