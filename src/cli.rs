@@ -24,35 +24,57 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Work on the AWS engine of this machine; started, and installed, when needed
-    #[arg(long, global = true, env = "DISA_LOCAL", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(long, global = true, env = "DISA_LOCAL", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub local: bool,
     /// Profile of the AWS configuration files
-    #[arg(long, global = true, env = "DISA_PROFILE", value_name = "NAME")]
+    #[arg(long, global = true, env = "DISA_PROFILE", hide_env_values = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// AWS region
-    #[arg(long, global = true, env = "DISA_REGION", value_name = "NAME")]
+    #[arg(long, global = true, env = "DISA_REGION", hide_env_values = true, value_name = "NAME")]
     pub region: Option<String>,
     /// Address of an AWS-compatible service
-    #[arg(long, global = true, env = "DISA_ENDPOINT_URL", value_name = "URL", conflicts_with = "local")]
+    #[arg(
+        long,
+        global = true,
+        env = "DISA_ENDPOINT_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        conflicts_with = "local"
+    )]
     pub endpoint_url: Option<String>,
     /// Project: the first part of every name
-    #[arg(long, global = true, env = "DISA_PROJECT", value_name = "NAME", default_value = "disa", value_parser = project)]
+    #[arg(long, global = true, env = "DISA_PROJECT", hide_env_values = true, value_name = "NAME", default_value = "disa", value_parser = project)]
     pub project: String,
     /// Environment: the second part of every name
-    #[arg(long, global = true, env = "DISA_ENV", value_name = "NAME", default_value = "devl",
+    #[arg(long, global = true, env = "DISA_ENV", hide_env_values = true, value_name = "NAME", default_value = "devl",
           value_parser = clap::builder::PossibleValuesParser::new(outbox::names::ENVIRONMENTS))]
     pub env: String,
     /// Form of the output
-    #[arg(short, long, global = true, env = "DISA_OUTPUT", value_name = "FORM", default_value = "table")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "DISA_OUTPUT",
+        hide_env_values = true,
+        value_name = "FORM",
+        default_value = "table"
+    )]
     pub output: Output,
     /// Say more: the request ids of errors
-    #[arg(short, long, global = true, env = "DISA_VERBOSE", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    #[arg(short, long, global = true, env = "DISA_VERBOSE", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub verbose: bool,
     /// Say nothing but results and errors
-    #[arg(short, long, global = true, env = "DISA_QUIET", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, env = "DISA_QUIET", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue, conflicts_with = "verbose")]
     pub quiet: bool,
     /// When to use colour; NO_COLOR is obeyed
-    #[arg(long, global = true, env = "DISA_COLOR", value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        env = "DISA_COLOR",
+        hide_env_values = true,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
     pub color: Color,
 }
 

@@ -34,7 +34,13 @@ impl Context {
             endpoint,
             local: global.local,
         };
-        Ok(Context { ui, names, local: global.local, clients: Clients::connect(target).await?, interrupted: Mutex::default() })
+        Ok(Context {
+            ui,
+            names,
+            local: global.local,
+            clients: Clients::connect(target).await?,
+            interrupted: Mutex::default(),
+        })
     }
 
     /// What to say when the command is interrupted from now on.

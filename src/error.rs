@@ -63,7 +63,9 @@ impl Error {
                 made.kind = Kind::Access;
                 made.hint(hint).hint("`--local` runs everything on this machine, with no account")
             }
-            None if error.is("NoAnswer") => made.hint("is the endpoint right and reachable? `disa local status` tells of the local engine"),
+            None if error.is("NoAnswer") => {
+                made.hint("is the endpoint right and reachable? `disa local status` tells of the local engine")
+            }
             None => made,
         }
     }
@@ -72,17 +74,23 @@ impl Error {
 /// What to do about an error of access; `None` for any other.
 fn access_hint(error: &ServiceError) -> Option<&'static str> {
     match error.code.as_str() {
-        "NoCredentials" => Some("give credentials: `aws configure`, `aws sso login`, `--profile NAME`, or AWS_ACCESS_KEY_ID"),
+        "NoCredentials" => {
+            Some("give credentials: `aws configure`, `aws sso login`, `--profile NAME`, or AWS_ACCESS_KEY_ID")
+        }
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
             Some("the session is over: log in again (`aws sso login`), or take other credentials with `--profile NAME`")
         }
-        "UnrecognizedClientException" | "InvalidClientTokenId" | "InvalidSignatureException"
-        | "SignatureDoesNotMatch" | "AuthFailure" | "InvalidAccessKeyId" => {
-            Some("AWS does not know these credentials: check `--profile`, and whether the region is enabled in the account")
-        }
-        "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedOperation" => {
-            Some("the identity lacks the permission that the message names: ask for it, or take another with `--profile`")
-        }
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "AuthFailure"
+        | "InvalidAccessKeyId" => Some(
+            "AWS does not know these credentials: check `--profile`, and whether the region is enabled in the account",
+        ),
+        "AccessDenied" | "AccessDeniedException" | "AuthorizationError" | "UnauthorizedOperation" => Some(
+            "the identity lacks the permission that the message names: ask for it, or take another with `--profile`",
+        ),
         _ => None,
     }
 }
@@ -110,7 +118,8 @@ mod tests {
 
     #[test]
     fn errors_of_access_have_their_own_exit_code_and_name_the_way_out() {
-        let error = |code: &str| ServiceError { code: code.into(), text: "t".into(), status: Some(400), request_id: None };
+        let error =
+            |code: &str| ServiceError { code: code.into(), text: "t".into(), status: Some(400), request_id: None };
         for code in ["NoCredentials", "ExpiredToken", "AccessDenied", "InvalidClientTokenId"] {
             let made = Error::service("cannot x", &error(code));
             assert_eq!(made.kind, Kind::Access, "{code}");

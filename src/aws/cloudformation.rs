@@ -168,3 +168,44 @@ impl CloudFormation {
 fn says_nothing_changed(reason: &str) -> bool {
     reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::replay::answers;
+
+    #[tokio::test]
+    async fn a_stack_that_does_not_exist_is_none_and_other_errors_are_told() {
+        let error = |code: &str, text: &str| {
+            format!("<ErrorResponse><Error><Code>{code}</Code><Message>{text}</Message></Error></ErrorResponse>")
+        };
+        let missing = error("ValidationError", "Stack with id x does not exist");
+        let denied = error("AccessDenied", "not authorized to perform: cloudformation:DescribeStacks");
+        let (config, _) = answers(&[(400, &missing), (403, &denied)]).await;
+        let gateway = CloudFormation::new(&config);
+        assert_eq!(gateway.stack("x").await, Ok(None));
+        assert_eq!(gateway.stack("x").await.expect_err("denied").code, "AccessDenied");
+    }
+
+    #[tokio::test]
+    async fn both_texts_of_a_change_set_without_changes_are_known() {
+        let failed = |reason: &str| {
+            format!(
+                "<DescribeChangeSetResponse><DescribeChangeSetResult><Status>FAILED</Status><StatusReason>{reason}</StatusReason></DescribeChangeSetResult></DescribeChangeSetResponse>"
+            )
+        };
+        let texts = [
+            failed(
+                "The submitted information didn't contain changes. Submit different information to create a change set.",
+            ),
+            failed("No updates are to be performed."),
+            failed("Template error"),
+        ];
+        let recorded: Vec<(u16, &str)> = texts.iter().map(|text| (200, text.as_str())).collect();
+        let (config, _) = answers(&recorded).await;
+        let gateway = CloudFormation::new(&config);
+        assert_eq!(gateway.change_set("arn").await, Ok(ChangeSet::NothingChanged));
+        assert_eq!(gateway.change_set("arn").await, Ok(ChangeSet::NothingChanged));
+        assert_eq!(gateway.change_set("arn").await, Ok(ChangeSet::Failed("Template error".into())));
+    }
+}

@@ -43,9 +43,7 @@ impl Lambda {
     /// The variables of a function. `None` when there is no such function.
     pub async fn variables(&self, function: &str) -> Result<Option<HashMap<String, String>>, ServiceError> {
         match self.client.get_function_configuration().function_name(function).send().await {
-            Ok(answer) => {
-                Ok(Some(answer.environment().and_then(|e| e.variables()).cloned().unwrap_or_default()))
-            }
+            Ok(answer) => Ok(Some(answer.environment().and_then(|e| e.variables()).cloned().unwrap_or_default())),
             Err(error) => match describe(&error) {
                 error if error.is("ResourceNotFoundException") => Ok(None),
                 error => Err(error),
@@ -64,5 +62,24 @@ impl Lambda {
         let answer = self.client.get_function_configuration().function_name(function).send().await;
         let answer = answer.map_err(|error| describe(&error))?;
         Ok(answer.last_update_status() == Some(&LastUpdateStatus::InProgress))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::replay::answers;
+
+    #[tokio::test]
+    async fn the_answer_is_read_and_a_missing_function_has_its_code() {
+        let missing = r#"{"__type":"ResourceNotFoundException","Message":"Function not found"}"#;
+        let (config, _) = answers(&[(200, r#"{"claimed":3}"#), (404, missing), (404, missing)]).await;
+        let lambda = Lambda::new(&config);
+        let answer = lambda.invoke("f", &serde_json::json!({})).await;
+        assert_eq!(answer, Ok(Answer::Done(serde_json::json!({ "claimed": 3 }))));
+        assert_eq!(lambda.variables("f").await, Ok(None));
+        assert!(
+            lambda.invoke("f", &serde_json::json!({})).await.expect_err("missing").code.starts_with("ResourceNotFound")
+        );
     }
 }

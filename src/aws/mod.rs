@@ -128,3 +128,19 @@ impl Clients {
         sqs::Sqs::new(&self.config)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::replay::answers;
+
+    #[tokio::test]
+    async fn a_session_that_is_over_says_what_to_do() {
+        let expired = "<ErrorResponse><Error><Code>ExpiredToken</Code><Message>The security token included in the request is expired</Message></Error></ErrorResponse>";
+        let (config, _) = answers(&[(403, expired)]).await;
+        let clients = Clients { config, region: "eu-west-1".into(), endpoint_given: false };
+        let error = clients.identity().await.expect_err("expired");
+        assert_eq!(error.kind, Kind::Access);
+        assert!(error.hints.iter().any(|hint| hint.contains("log in again")), "{error:?}");
+    }
+}

@@ -74,7 +74,9 @@ impl S3 {
             .build();
         let request = self.client.put_public_access_block().bucket(name).public_access_block_configuration(block);
         request.send().await.map_err(|error| describe(&error))?;
-        if let Ok(default) = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build() {
+        if let Ok(default) =
+            ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build()
+        {
             let rule = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(default).build();
             if let Ok(encryption) = ServerSideEncryptionConfiguration::builder().rules(rule).build() {
                 let request =
@@ -124,5 +126,35 @@ impl S3 {
             Err(error) if error.status != Some(412) => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::replay::answers;
+
+    #[tokio::test]
+    async fn a_bucket_is_missing_unfinished_ready_or_not_ours() {
+        let no_policy = "<Error><Code>NoSuchBucketPolicy</Code><Message>m</Message></Error>";
+        let recorded = [(404, ""), (403, ""), (301, ""), (200, ""), (404, no_policy), (200, ""), (200, "{}")];
+        let (config, _) = answers(&recorded).await;
+        let s3 = S3::new(&config, true, "eu-west-1");
+        for expected in [Bucket::Missing, Bucket::NotOurs, Bucket::NotOurs, Bucket::Unfinished, Bucket::Ready] {
+            assert_eq!(s3.bucket("b", "123456789012").await, Ok(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_that_somebody_else_wrote_meanwhile_is_left() {
+        let there = "<Error><Code>PreconditionFailed</Code><Message>m</Message></Error>";
+        let (config, client) = answers(&[(412, there), (500, "")]).await;
+        let s3 = S3::new(&config, true, "eu-west-1");
+        assert_eq!(s3.put_new("b", "k", "123456789012", vec![1]).await, Ok(()));
+        assert!(s3.put_new("b", "k", "123456789012", vec![1]).await.is_err());
+        let header =
+            |name: &str| client.actual_requests().next().and_then(|r| r.headers().get(name).map(str::to_owned));
+        assert_eq!(header("if-none-match").as_deref(), Some("*"));
+        assert_eq!(header("x-amz-expected-bucket-owner").as_deref(), Some("123456789012"));
     }
 }

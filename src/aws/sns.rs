@@ -20,7 +20,8 @@ impl Sns {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| describe(&error))?;
             let waiting = page.subscriptions().iter().filter(|subscription| {
-                subscription.protocol() == Some("email") && subscription.subscription_arn() == Some("PendingConfirmation")
+                subscription.protocol() == Some("email")
+                    && subscription.subscription_arn() == Some("PendingConfirmation")
             });
             found.extend(waiting.filter_map(|subscription| subscription.endpoint().map(str::to_owned)));
         }

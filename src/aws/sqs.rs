@@ -98,3 +98,21 @@ impl Sqs {
         self.client.delete_queue().queue_url(url).send().await.map(|_| ()).map_err(|error| describe(&error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::replay::answers;
+
+    #[tokio::test]
+    async fn a_queue_that_does_not_exist_has_no_depth() {
+        let missing = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"m"}"#;
+        let url = r#"{"QueueUrl":"https://sqs.eu-west-1.amazonaws.com/1/q"}"#;
+        let counts =
+            r#"{"Attributes":{"ApproximateNumberOfMessages":"2","ApproximateNumberOfMessagesNotVisible":"1"}}"#;
+        let (config, _) = answers(&[(400, missing), (200, url), (200, counts)]).await;
+        let sqs = Sqs::new(&config);
+        assert_eq!(sqs.depth("q").await, Ok(None));
+        assert_eq!(sqs.depth("q").await, Ok(Some(3)));
+    }
+}

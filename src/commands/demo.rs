@@ -26,7 +26,8 @@ impl Demo {
         global.endpoint_url = None;
         let deployed = async {
             let context = Context::connect(&global, ui).await?;
-            let plain = Plain::try_parse_from(["demo"]).map_err(|error| crate::error::Error::usage(error.to_string()))?;
+            let plain =
+                Plain::try_parse_from(["demo"]).map_err(|error| crate::error::Error::usage(error.to_string()))?;
             plain.deploy.run(&context).await?;
             Ok(context)
         };
@@ -35,7 +36,9 @@ impl Demo {
             _ = tokio::signal::ctrl_c() => return Err(super::interrupted()),
         };
         let outcome = Drill {}.run(&context).await;
-        ui.note("Go on by hand: `disa send \"hello\" --local`, `disa status --local`; stop the engine: `disa local down`");
+        ui.note(
+            "Go on by hand: `disa send \"hello\" --local`, `disa status --local`; stop the engine: `disa local down`",
+        );
         outcome
     }
 }

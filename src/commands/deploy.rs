@@ -68,7 +68,8 @@ impl Deploy {
         let build = functions::Build { quick: context.local, target: self.target.as_deref() };
         let code = functions::code(build, &context.ui).await?;
         let bundle = bundle::bundle(&self.prefix, &code);
-        let bucket = self.bucket.clone().unwrap_or_else(|| context.names.bucket(&identity.account, &context.clients.region));
+        let bucket =
+            self.bucket.clone().unwrap_or_else(|| context.names.bucket(&identity.account, &context.clients.region));
         ensure_bucket(context, &identity, &bucket).await?;
         upload(context, &identity, &bucket, &bundle).await?;
         if then == Next::Recreate {
@@ -120,10 +121,13 @@ fn check(name: &str, stack: Option<&Stack>, context: &Context) -> Result<Next> {
     }
     let status = stack.map(|stack| stack.status.as_str());
     match next(status) {
-        Next::Wait => Err(Error::failed(format!("another operation runs on the stack {name}: it is {}", status.unwrap_or("")))
-            .hint("wait for its end, then deploy again; `disa status` shows it")),
+        Next::Wait => {
+            Err(Error::failed(format!("another operation runs on the stack {name}: it is {}", status.unwrap_or("")))
+                .hint("wait for its end, then deploy again; `disa status` shows it"))
+        }
         Next::Stuck(advice) => {
-            Err(Error::failed(format!("the stack {name} permits no update: it is {}", status.unwrap_or(""))).hint(advice))
+            Err(Error::failed(format!("the stack {name} permits no update: it is {}", status.unwrap_or("")))
+                .hint(advice))
         }
         then => Ok(then),
     }
@@ -155,8 +159,13 @@ async fn usable_key(context: &Context, identity: &Identity, id: &str) -> Result<
     }
     if !context.local && !key_policy::lets_logs_in(&policy, region) {
         let names = &context.names;
-        let statement =
-            key_policy::logs_statement(&identity.partition, region, &identity.account, &names.project, &names.environment);
+        let statement = key_policy::logs_statement(
+            &identity.partition,
+            region,
+            &identity.account,
+            &names.project,
+            &names.environment,
+        );
         let statement = serde_json::to_string_pretty(&statement).unwrap_or_default();
         return Err(refuse("its policy does not let CloudWatch Logs encrypt".to_owned())
             .hint(format!("add this statement to the key's policy:\n{statement}")));
@@ -171,8 +180,11 @@ async fn ensure_bucket(context: &Context, identity: &Identity, name: &str) -> Re
     match state {
         Bucket::Ready => return Ok(()),
         Bucket::NotOurs => {
-            return Err(Error::new(Kind::Access, format!("the bucket {name} is not this account's, or may not be used"))
-                .hint("take another one: `disa deploy --bucket NAME`"));
+            return Err(Error::new(
+                Kind::Access,
+                format!("the bucket {name} is not this account's, or may not be used"),
+            )
+            .hint("take another one: `disa deploy --bucket NAME`"));
         }
         Bucket::Missing => s3.create_bucket(name).await.doing(&doing)?,
         Bucket::Unfinished => {}

@@ -50,9 +50,13 @@ impl Destroy {
 
 fn confirm(context: &Context, name: &str, kept: &[String]) -> Result<()> {
     if !context.ui.can_ask() {
-        return Err(Error::usage("this deletes the stack, and there is nobody to ask").hint("say so: `disa destroy --yes`"));
+        return Err(
+            Error::usage("this deletes the stack, and there is nobody to ask").hint("say so: `disa destroy --yes`")
+        );
     }
-    context.ui.note(&format!("This deletes the stack {name}: nothing is sent any more. What stays: {}.", kept.join(", ")));
+    context
+        .ui
+        .note(&format!("This deletes the stack {name}: nothing is sent any more. What stays: {}.", kept.join(", ")));
     match context.ui.ask("Type the name of the stack to go on") {
         Some(answer) if answer.trim() == name => Ok(()),
         _ => Err(Error::failed("that is not its name; nothing was deleted")),

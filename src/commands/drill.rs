@@ -19,7 +19,9 @@ const TOPIC_VARIABLE: &str = "SNS_TOPIC_ARN";
 const BAD_MESSAGE_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Args, Debug)]
-#[command(after_help = "The drill sends test messages to the topic, points the process function at a topic that does\nnot exist, watches the breaker open, puts it right and watches everything being delivered.\nWhatever happens, the function's variable is put back and the temporary queue removed.")]
+#[command(
+    after_help = "The drill sends test messages to the topic, points the process function at a topic that does\nnot exist, watches the breaker open, puts it right and watches everything being delivered.\nWhatever happens, the function's variable is put back and the temporary queue removed."
+)]
 pub struct Drill {}
 
 #[derive(Clone, Debug, Serialize)]
@@ -71,7 +73,9 @@ impl Drill {
         outcome?;
         tidied?;
         if !drilled.passed {
-            return Err(Error::failed("the drill failed: a step does not hold").hint(format!("`{}`", context.again("status"))));
+            return Err(
+                Error::failed("the drill failed: a step does not hold").hint(format!("`{}`", context.again("status")))
+            );
         }
         if context.ui.output == Output::Table {
             context.ui.show(&drilled)?;
@@ -179,7 +183,9 @@ impl<'a> Rig<'a> {
     async fn breaker_is_closed(&mut self) -> Result<()> {
         match self.alarm_is_open().await? {
             false => Ok(()),
-            true => Err(Error::failed("it is open: SNS takes nothing, or the last drill was broken off; `disa retry now` probes")),
+            true => Err(Error::failed(
+                "it is open: SNS takes nothing, or the last drill was broken off; `disa retry now` probes",
+            )),
         }
     }
 
@@ -309,7 +315,10 @@ impl<'a> Rig<'a> {
         if self.broken {
             let restored = self.set_topic(&self.topic_arn.clone()).await;
             outcome = outcome.and(restored.map_err(|error| {
-                error.hint(format!("put SNS_TOPIC_ARN of {} back to {}, or run the drill again", self.process, self.topic_arn))
+                error.hint(format!(
+                    "put SNS_TOPIC_ARN of {} back to {}, or run the drill again",
+                    self.process, self.topic_arn
+                ))
             }));
         }
         if let Some(arn) = &self.subscription {

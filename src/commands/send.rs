@@ -19,7 +19,9 @@ use crate::outbox::view::{MessageView, is_same_message};
 use crate::ui::{Tone, Ui, View};
 
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  disa send \"hello\"\n  disa send --id order-66 --subject Orders --attribute kind=new --file order.json --wait\n  echo hello | disa send -")]
+#[command(
+    after_help = "Examples:\n  disa send \"hello\"\n  disa send --id order-66 --subject Orders --attribute kind=new --file order.json --wait\n  echo hello | disa send -"
+)]
 pub struct Send {
     /// The message; `-` reads it from standard input
     #[arg(value_name = "MESSAGE", required_unless_present = "file", conflicts_with = "file")]
@@ -103,7 +105,8 @@ impl Send {
             (Some(text), _) if text != "-" => return Ok(text.clone()),
             (_, Some(path)) if path.as_os_str() != "-" => {
                 let name = path.display().to_string();
-                let file = std::fs::File::open(path).map_err(|error| Error::usage(format!("cannot read {name}")).because(error))?;
+                let file = std::fs::File::open(path)
+                    .map_err(|error| Error::usage(format!("cannot read {name}")).because(error))?;
                 (name, file.take(MAX_BYTES as u64 + 1).bytes_or_error())
             }
             _ => ("standard input".to_owned(), std::io::stdin().lock().take(MAX_BYTES as u64 + 1).bytes_or_error()),
@@ -175,9 +178,12 @@ async fn wait(context: &Context, table: &Table, id: &str, limit: Duration) -> Re
             return Err(Error::failed(format!("the message {id} is Dead")).because(reason(&delivery)));
         }
         if begin.elapsed() >= limit {
-            let error = Error::new(Kind::TimedOut, format!("the message {id} is not delivered after {} s", limit.as_secs()));
+            let error =
+                Error::new(Kind::TimedOut, format!("the message {id} is not delivered after {} s", limit.as_secs()));
             let error = if delivery.last_error.is_some() { error.because(reason(&delivery)) } else { error };
-            return Err(error.hint(format!("it stays in the outbox and is tried again; see `{}`", context.again("status"))));
+            return Err(
+                error.hint(format!("it stays in the outbox and is tried again; see `{}`", context.again("status")))
+            );
         }
         pause(step.min(limit.saturating_sub(begin.elapsed()))).await;
         step = (step * 2).min(Duration::from_secs(2));
@@ -185,7 +191,10 @@ async fn wait(context: &Context, table: &Table, id: &str, limit: Duration) -> Re
 }
 
 fn reason(delivery: &Delivery) -> String {
-    delivery.last_error.as_ref().map_or_else(|| "no reason is recorded".to_owned(), |e| format!("{}: {}", e.code, e.text))
+    delivery
+        .last_error
+        .as_ref()
+        .map_or_else(|| "no reason is recorded".to_owned(), |e| format!("{}: {}", e.code, e.text))
 }
 
 impl View for Sent {

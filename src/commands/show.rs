@@ -89,7 +89,9 @@ impl View for Shown {
         rows.extend(self.bytes.map(|bytes| ("Size", format!("{bytes} bytes"))));
         rows.extend(message.created_at.map(|created| ("Created", time(created))));
         rows.extend(message.updated_at.map(|updated| ("Updated", time(updated))));
-        rows.extend(message.due_at.map(|due| (if message.send_status == "Pending" { "Lease until" } else { "Due" }, time(due))));
+        rows.extend(
+            message.due_at.map(|due| (if message.send_status == "Pending" { "Lease until" } else { "Due" }, time(due))),
+        );
         rows.extend(message.sns_message_id.clone().map(|id| ("SNS message", id)));
         if let Some(error) = &message.last_error {
             rows.push(("Last error", error_line(error)));

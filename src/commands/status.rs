@@ -115,7 +115,10 @@ async fn look(context: &Context) -> Result<StatusView> {
     }
     let target = variables.as_ref().and_then(|all| all.get("SNS_TOPIC_ARN"));
     if target.is_some_and(|target| *target != topic_arn) {
-        findings.push(format!("the process function's SNS_TOPIC_ARN was changed by hand; `{}` puts it right", context.again("drill")));
+        findings.push(format!(
+            "the process function's SNS_TOPIC_ARN was changed by hand; `{}` puts it right",
+            context.again("drill")
+        ));
     }
     let executions = executions.unwrap_or_default();
     let mut view = StatusView {
@@ -194,7 +197,8 @@ impl View for StatusView {
     fn text(&self, ui: &Ui) -> String {
         let now = now_ms();
         let backlog = &self.backlog;
-        let number = |n: u64, tone: Tone, word: &str| ui.paint(if n > 0 { tone } else { Tone::Plain }, &format!("{n} {word}"));
+        let number =
+            |n: u64, tone: Tone, word: &str| ui.paint(if n > 0 { tone } else { Tone::Plain }, &format!("{n} {word}"));
         let oldest = backlog.oldest.map_or_else(|| "none waits".to_owned(), |t| format!("{} old", span(now - t)));
         let alarm = match &self.alarm {
             None => ui.paint(Tone::Bad, "missing"),
@@ -211,7 +215,8 @@ impl View for StatusView {
         };
         let letters = |depth: Option<u64>| depth.map_or_else(|| "missing".to_owned(), |n| n.to_string());
         let counts: Vec<String> = self.executions.by_status.iter().map(|(status, n)| format!("{n} {status}")).collect();
-        let executions = if counts.is_empty() { "none yet".to_owned() } else { format!("{}, of the latest", counts.join(", ")) };
+        let executions =
+            if counts.is_empty() { "none yet".to_owned() } else { format!("{}, of the latest", counts.join(", ")) };
         let mut text = facts(vec![
             ("Stack", format!("{} {} in {}", self.stack.name, self.stack.status, self.stack.region)),
             (
@@ -229,7 +234,11 @@ impl View for StatusView {
             ("Executions", executions),
             (
                 "Dead letters",
-                format!("{} of the stream, {} of the schedule", letters(self.dead_letters.stream), letters(self.dead_letters.schedule)),
+                format!(
+                    "{} of the stream, {} of the schedule",
+                    letters(self.dead_letters.stream),
+                    letters(self.dead_letters.schedule)
+                ),
             ),
         ]);
         if !self.executions.latest.is_empty() {

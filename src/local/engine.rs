@@ -13,6 +13,7 @@ use super::{Directories, install, process};
 use crate::error::{Doing, Error, Result};
 use crate::ui::Ui;
 
+const LAUNCH: &str = include_str!("launch.py");
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// An engine that runs.
@@ -61,7 +62,8 @@ pub async fn start(directories: &Directories, ui: &Ui) -> Result<Engine> {
     if let Some(silent) = recorded(directories).filter(Engine::lives) {
         process::end(silent.pid, &silent.identity).await?;
     }
-    let port = recorded(directories).map(|engine| engine.port).filter(|port| is_free(*port)).map_or_else(free_port, Ok)?;
+    let port =
+        recorded(directories).map(|engine| engine.port).filter(|port| is_free(*port)).map_or_else(free_port, Ok)?;
     let progress = ui.progress("starting the local engine", None);
     let log_path = directories.log();
     let log = OpenOptions::new().create(true).write(true).truncate(true).open(&log_path);
@@ -75,7 +77,7 @@ pub async fn start(directories: &Directories, ui: &Ui) -> Result<Engine> {
         command.env_remove(name);
     }
     command
-        .args(["-m", "ministack"])
+        .args(["-c", LAUNCH])
         .current_dir(&directories.instance)
         .env("BIND_HOST", "127.0.0.1")
         .env("GATEWAY_PORT", port.to_string())

@@ -21,7 +21,9 @@ pub async fn lock(path: &Path, ui: &Ui) -> Result<File> {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if begin.elapsed() > LOCK_LIMIT => {
-                return Err(Error::failed("another command has been starting or stopping the local engine for 5 minutes"));
+                return Err(Error::failed(
+                    "another command has been starting or stopping the local engine for 5 minutes",
+                ));
             }
             Err(TryLockError::WouldBlock) => {
                 if !std::mem::replace(&mut told, true) {
@@ -53,7 +55,9 @@ pub async fn end(pid: i32, known: &str) -> Result<()> {
         let begin = Instant::now();
         while identity(pid).as_deref() == Some(known) {
             if begin.elapsed() < Duration::from_millis(1) {
-                kill(Pid::from_raw(pid), signal).map_err(std::io::Error::from).doing(&format!("end the process {pid}"))?;
+                kill(Pid::from_raw(pid), signal)
+                    .map_err(std::io::Error::from)
+                    .doing(&format!("end the process {pid}"))?;
             }
             if begin.elapsed() > Duration::from_secs(patience) {
                 break;

@@ -32,12 +32,7 @@ impl Backlog {
             }
         }
         let count = |status| counts.get(&status).copied().unwrap_or(0);
-        Backlog {
-            pending: count(Status::Pending),
-            failure: count(Status::Failure),
-            dead: count(Status::Dead),
-            oldest,
-        }
+        Backlog { pending: count(Status::Pending), failure: count(Status::Failure), dead: count(Status::Dead), oldest }
     }
 }
 
@@ -47,7 +42,12 @@ mod tests {
 
     #[test]
     fn the_dead_do_not_wait() {
-        let sums = [(Status::Dead, 2, Some(1)), (Status::Failure, 3, Some(9)), (Status::Failure, 1, Some(7)), (Status::Pending, 0, None)];
+        let sums = [
+            (Status::Dead, 2, Some(1)),
+            (Status::Failure, 3, Some(9)),
+            (Status::Failure, 1, Some(7)),
+            (Status::Pending, 0, None),
+        ];
         assert_eq!(Backlog::of(sums), Backlog { pending: 0, failure: 4, dead: 2, oldest: Some(7) });
     }
 }

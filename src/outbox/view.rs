@@ -46,11 +46,9 @@ impl MessageView {
 pub fn is_same_message(stored: &Item, message: &Message) -> bool {
     let wanted = message.to_fields();
     let field = |name: &str| wanted.iter().find(|(wanted, _)| *wanted == name).map(|(_, value)| value);
-    [item::MESSAGE, item::SUBJECT, item::ATTRIBUTES].iter().all(|name| {
-        match (stored.get(*name), field(name)) {
-            (Some(AttributeValue::M(stored)), Some(AttributeValue::M(wanted))) => same_attributes(stored, wanted),
-            (stored, wanted) => stored == wanted,
-        }
+    [item::MESSAGE, item::SUBJECT, item::ATTRIBUTES].iter().all(|name| match (stored.get(*name), field(name)) {
+        (Some(AttributeValue::M(stored)), Some(AttributeValue::M(wanted))) => same_attributes(stored, wanted),
+        (stored, wanted) => stored == wanted,
     })
 }
 

@@ -16,8 +16,16 @@ const NESTED: [(&str, &str, &str); 6] = [
     ("IamRoleTemplateKey", "iam-role-stack", include_str!("../../templates/iam-role-stack.yaml")),
     ("LambdaFunctionTemplateKey", "lambda-function-stack", include_str!("../../templates/lambda-function-stack.yaml")),
     ("SNSTemplateKey", "sns-stack", include_str!("../../templates/sns-stack.yaml")),
-    ("AlarmTemplateKey", "cw-custom-metric-alarm-stack", include_str!("../../templates/cw-custom-metric-alarm-stack.yaml")),
-    ("DeadLetterQueueTemplateKey", "dead-letter-queue-stack", include_str!("../../templates/dead-letter-queue-stack.yaml")),
+    (
+        "AlarmTemplateKey",
+        "cw-custom-metric-alarm-stack",
+        include_str!("../../templates/cw-custom-metric-alarm-stack.yaml"),
+    ),
+    (
+        "DeadLetterQueueTemplateKey",
+        "dead-letter-queue-stack",
+        include_str!("../../templates/dead-letter-queue-stack.yaml"),
+    ),
 ];
 
 /// One object of the bucket.
@@ -104,5 +112,26 @@ mod tests {
         let key = |byte| bundle("p", &code(byte)).parameters["ProcessCodeKey"].clone();
         assert_eq!(key(1), key(1));
         assert_ne!(key(1), key(2));
+    }
+
+    /// The state machine makes one status change itself: it must be the one that the model has.
+    #[test]
+    fn the_state_machine_writes_what_the_model_says() {
+        use outbox::execution::Outcome;
+        let machine: serde_json::Value = serde_json::from_str(STATE_MACHINE).expect("JSON");
+        let update =
+            &machine["States"]["Update Undelivered"]["ItemProcessor"]["States"]["DynamoDB UpdateItem"]["Parameters"];
+        let model = outbox::change::fail(&Outcome::failure("id", 1, 2, 3), "class", "code", "text", 4).expressions();
+        assert_eq!(update["ConditionExpression"], model.condition);
+        assert_eq!(update["UpdateExpression"], model.update);
+        let names: std::collections::HashMap<String, String> =
+            serde_json::from_value(update["ExpressionAttributeNames"].clone()).expect("names");
+        assert_eq!(names, model.names);
+        let values = update["ExpressionAttributeValues"].as_object().expect("values");
+        let mut found: Vec<&String> = values.keys().collect();
+        let mut expected: Vec<&String> = model.values.keys().collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected);
     }
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 /// permissions, which a key policy delegates to by its statement for the account's root.
 /// Source: CloudWatch Logs user guide, "Encrypt log data in CloudWatch Logs using AWS KMS".
 pub fn logs_statement(partition: &str, region: &str, account: &str, project: &str, environment: &str) -> Value {
-    let group = |prefix: &str| format!("arn:{partition}:logs:{region}:{account}:log-group:{prefix}{project}-{environment}-*");
+    let group =
+        |prefix: &str| format!("arn:{partition}:logs:{region}:{account}:log-group:{prefix}{project}-{environment}-*");
     json!({
         "Sid": "DisaLogs",
         "Effect": "Allow",
@@ -29,7 +30,9 @@ pub fn lets_logs_in(policy: &str, region: &str) -> bool {
     statements(&policy).iter().any(|statement| {
         statement["Effect"] == "Allow"
             && texts(&statement["Principal"]["Service"]).contains(&service.as_str())
-            && texts(&statement["Action"]).iter().any(|action| matches!(*action, "kms:*" | "kms:Encrypt" | "kms:Encrypt*"))
+            && texts(&statement["Action"])
+                .iter()
+                .any(|action| matches!(*action, "kms:*" | "kms:Encrypt" | "kms:Encrypt*"))
     })
 }
 

@@ -48,7 +48,7 @@ mod tests {
     fn the_root_template_declares_what_is_set() {
         assert!(bundle::declared_parameters().contains(&"ProjectName"));
         assert_eq!(assignment("BatchSize=5"), Ok(("BatchSize".into(), "5".into())));
-        assert!(assignment("Batchsize=5").unwrap_err().contains("no parameter `Batchsize`"));
+        assert!(assignment("Batchsize=5").expect_err("unknown").contains("no parameter `Batchsize`"));
         assert!(assignment("BatchSize").is_err());
     }
 }

@@ -18,13 +18,17 @@ pub enum Next {
 pub fn next(status: Option<&str>) -> Next {
     match status {
         None | Some("DELETE_COMPLETE") => Next::Create,
-        Some("CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "IMPORT_COMPLETE" | "IMPORT_ROLLBACK_COMPLETE") => {
-            Next::Update
-        }
+        Some(
+            "CREATE_COMPLETE"
+            | "UPDATE_COMPLETE"
+            | "UPDATE_ROLLBACK_COMPLETE"
+            | "IMPORT_COMPLETE"
+            | "IMPORT_ROLLBACK_COMPLETE",
+        ) => Next::Update,
         Some("REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE") => Next::Recreate,
-        Some("CREATE_FAILED" | "ROLLBACK_FAILED") => {
-            Next::Stuck("its first creation failed and could not be rolled back: delete it with `disa destroy`, then deploy again")
-        }
+        Some("CREATE_FAILED" | "ROLLBACK_FAILED") => Next::Stuck(
+            "its first creation failed and could not be rolled back: delete it with `disa destroy`, then deploy again",
+        ),
         Some("UPDATE_FAILED" | "UPDATE_ROLLBACK_FAILED" | "IMPORT_ROLLBACK_FAILED") => Next::Stuck(
             "its last update could not be rolled back: continue with `aws cloudformation continue-update-rollback --stack-name STACK`, then deploy again",
         ),

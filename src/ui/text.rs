@@ -41,7 +41,14 @@ mod tests {
 
     #[test]
     fn spans_have_two_units() {
-        let cases = [(-5, "0s"), (999, "0s"), (45_000, "45s"), (200_000, "3m 20s"), (7_500_000, "2h 5m"), (356_400_000, "4d 3h")];
+        let cases = [
+            (-5, "0s"),
+            (999, "0s"),
+            (45_000, "45s"),
+            (200_000, "3m 20s"),
+            (7_500_000, "2h 5m"),
+            (356_400_000, "4d 3h"),
+        ];
         for (ms, text) in cases {
             assert_eq!(span(ms), text);
         }

@@ -104,7 +104,8 @@ fn poison(world: &'static World) {
     use aws_sdk_dynamodb::types::AttributeValue as V;
     let deployment = world.shared();
     let bad_name = V::M([("a b".to_owned(), s("v"))].into());
-    let cases: [(&str, &[(&str, V)], &str); 8] = [
+    type Fields<'a> = &'a [(&'a str, V)];
+    let cases: [(&str, Fields, &str); 8] = [
         ("poison-none", &[], "NoMessage"),
         ("poison-number", &[("message", V::N("7".into()))], "MessageNotString"),
         ("poison-empty", &[("message", s(""))], "EmptyMessage"),

@@ -52,7 +52,8 @@ fn bad_messages(world: &'static World) {
 fn input(world: &'static World) {
     let deployment = world.shared();
     let mut child = deployment.spawnable(&["send", "-", "--id", "piped", "--wait"]);
-    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("disa runs");
+    let mut child =
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("disa runs");
     child.stdin.take().expect("a pipe").write_all("two\nlines\n".as_bytes()).expect("written");
     let ran = Ran::from(child.wait_with_output().expect("it ends"));
     assert_eq!(ran.code, 0, "{ran:?}");
@@ -90,7 +91,11 @@ fn nothing_deployed(world: &'static World) {
 /// Without `--local`, with an endpoint that nobody must reach.
 fn elsewhere(world: &World, arguments: &[&str]) -> Command {
     let mut command = world.command();
-    command.env_remove("DISA_LOCAL").env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true").args(arguments);
+    command
+        .env_remove("DISA_LOCAL")
+        .env("HOME", "/nonexistent")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .args(arguments);
     command
 }
 
@@ -154,7 +159,9 @@ fn two_starts(world: &'static World) {
     let pair = [start(), start()].map(|child| Ran::from(child.wait_with_output().expect("it ends")));
     let stop = || {
         let mut command = world.command();
-        command.env("DISA_LOCAL_INSTANCE", format!("pair-{}", std::process::id())).args(["local", "down", "-o", "json"]);
+        command
+            .env("DISA_LOCAL_INSTANCE", format!("pair-{}", std::process::id()))
+            .args(["local", "down", "-o", "json"]);
         Ran::from(command.output().expect("disa runs"))
     };
     let down = stop();
@@ -162,5 +169,8 @@ fn two_starts(world: &'static World) {
     assert_eq!(pair[0].json()["pid"], pair[1].json()["pid"]);
     assert_eq!(down.json()["state"], "stopped");
     // The engine of this run is another: it goes on.
-    assert_eq!(Ran::from(world.command().args(["local", "status", "-o", "json"]).output().expect("disa runs")).json()["state"], "running");
+    assert_eq!(
+        Ran::from(world.command().args(["local", "status", "-o", "json"]).output().expect("disa runs")).json()["state"],
+        "running"
+    );
 }

@@ -87,7 +87,11 @@ fn one_claim(world: &'static World) {
     }
     let claimed: u64 = std::thread::scope(|scope| {
         let retries: Vec<_> = (0..4)
-            .map(|_| scope.spawn(|| deployment.run(&["retry", "now", "-o", "json"]).json()["claimed"].as_u64().expect("a count")))
+            .map(|_| {
+                scope.spawn(|| {
+                    deployment.run(&["retry", "now", "-o", "json"]).json()["claimed"].as_u64().expect("a count")
+                })
+            })
             .collect();
         retries.into_iter().map(|retry| retry.join().expect("no panic")).sum()
     });
@@ -145,7 +149,8 @@ fn pages(world: &'static World) {
                 .item("lastError", last_error.clone());
             WriteRequest::builder().put_request(put.build().expect("an item")).build()
         });
-        let request = deployment.dynamodb().batch_write_item().request_items(deployment.names.table(), writes.collect());
+        let request =
+            deployment.dynamodb().batch_write_item().request_items(deployment.names.table(), writes.collect());
         deployment.block_on(request.send()).expect("written");
     }
     let listed = deployment.ok(&["failed", "list"]);
@@ -170,7 +175,18 @@ fn by_id(world: &'static World) {
     put_failed(deployment, "chosen", now() + 3_600_000);
     put_failed(deployment, "not-chosen", now() + 3_600_000);
     deployment.ok(&["send", "x", "--id", "delivered-before", "--wait"]);
-    let ran = deployment.run(&["retry", "now", "--id", "chosen", "--id", "delivered-before", "--id", "unheard-of", "-o", "json"]);
+    let ran = deployment.run(&[
+        "retry",
+        "now",
+        "--id",
+        "chosen",
+        "--id",
+        "delivered-before",
+        "--id",
+        "unheard-of",
+        "-o",
+        "json",
+    ]);
     assert_eq!(ran.code, 4, "{ran:?}");
     assert_eq!((&ran.json()["claimed"], &ran.json()["started"]), (&json!(1), &json!(1)));
     let skipped = ran.json()["skipped"].to_string();

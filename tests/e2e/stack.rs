@@ -9,7 +9,7 @@ use crate::world::{Ran, World};
 pub const TESTS: &[(&str, Test)] = &[
     ("a_second_deploy_changes_nothing", unchanged),
     ("a_parameter_is_updated_and_others_keep_their_values", update),
-    ("a_failed_creation_names_its_cause_and_the_next_deploy_repairs_it", repair),
+    ("a_refused_deployment_names_its_cause_and_the_next_one_succeeds", refused),
     ("destroy_keeps_the_messages_and_the_next_deploy_takes_them_over", destroy),
 ];
 
@@ -40,17 +40,25 @@ fn update(world: &'static World) {
     deployment.await_arrival("after");
 }
 
-fn repair(world: &'static World) {
-    let deploy = |settings: &[&str]| {
+fn refused(world: &'static World) {
+    let deploy = |arguments: &[&str]| {
         let mut command = world.command();
-        command.args(["deploy", "--project", "broken"]).args(settings);
+        command.args(["deploy", "--project", "refused"]).args(arguments);
         Ran::from(command.output().expect("disa runs"))
     };
-    // A queue of this name stands in the way: the nested stack cannot make its own.
-    let taken = deploy(&["--bucket", "Not_A_Bucket"]);
-    assert_eq!(taken.code, 1, "{taken:?}");
-    let repaired = deploy(&[]);
-    assert_eq!(repaired.code, 0, "{repaired:?}");
+    let cases: [(&[&str], &str); 3] = [
+        (&["--set", "BatchSize=101"], "BatchSize"),
+        (&["--bucket", "Not_A_Bucket"], "InvalidBucketName"),
+        (&["--kms-key", "alias/none"], "alias/none"),
+    ];
+    for (arguments, cause) in cases {
+        let ran = deploy(arguments);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.err.contains("because") && ran.err.contains(cause), "{ran:?}");
+        assert!(ran.out.is_empty(), "{ran:?}");
+    }
+    let ran = deploy(&[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
 }
 
 fn destroy(world: &'static World) {

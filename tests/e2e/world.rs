@@ -244,7 +244,8 @@ impl Deployment {
         let lambda = aws_sdk_lambda::Client::new(&self.world.config);
         let function = self.names.function(Function::Process);
         self.block_on(async {
-            let found = lambda.get_function_configuration().function_name(&function).send().await.expect("the function");
+            let found =
+                lambda.get_function_configuration().function_name(&function).send().await.expect("the function");
             let mut variables = found.environment.and_then(|e| e.variables).unwrap_or_default();
             variables.insert("SNS_TOPIC_ARN".to_owned(), arn.to_owned());
             let environment = aws_sdk_lambda::types::Environment::builder().set_variables(Some(variables)).build();

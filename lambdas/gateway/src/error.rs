@@ -49,7 +49,9 @@ where
     let status = error.raw_response().map(|response| response.status().as_u16());
     let request_id = error
         .raw_response()
-        .and_then(|response| response.headers().get("x-amzn-requestid").or_else(|| response.headers().get("x-amz-request-id")))
+        .and_then(|response| {
+            response.headers().get("x-amzn-requestid").or_else(|| response.headers().get("x-amz-request-id"))
+        })
         .map(str::to_owned);
     let (code, text) = match error {
         SdkError::ServiceError(context) => {

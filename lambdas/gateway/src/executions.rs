@@ -55,3 +55,28 @@ impl StateMachine {
         Ok(answer.executions().iter().any(|execution| execution.name().starts_with(prefix)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::answers;
+    use outbox::execution::{Budget, Task, batches};
+    use outbox::policy::Policy;
+
+    fn execution() -> Execution {
+        let task = Task::new("a", 1, 0, Budget::Counts, &Policy::default(), 0, 0.5);
+        batches("stream", vec![task], 100, 0).remove(0)
+    }
+
+    #[tokio::test]
+    async fn an_execution_that_exists_was_started_before() {
+        let exists = r#"{"__type":"com.amazonaws.states#ExecutionAlreadyExists","message":"exists"}"#;
+        let started = r#"{"executionArn":"arn","startDate":1.7E9}"#;
+        let throttled = r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#;
+        let (config, _) = answers(&[(200, started), (400, exists), (400, throttled)]).await;
+        let machine = StateMachine::new(Client::new(&config), "arn");
+        assert_eq!(machine.start(&execution()).await, Ok(Started::Now));
+        assert_eq!(machine.start(&execution()).await, Ok(Started::Before));
+        assert_eq!(machine.start(&execution()).await.expect_err("throttled").code, "ThrottlingException");
+    }
+}

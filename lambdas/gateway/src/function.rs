@@ -38,7 +38,10 @@ pub async fn sdk_config() -> SdkConfig {
 
 /// A variable that the stack must have set.
 pub fn variable(name: &str) -> Result<String, lambda_runtime::Error> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| format!("the environment variable {name} is not set").into())
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| format!("the environment variable {name} is not set").into())
 }
 
 pub fn policy() -> Result<Policy, lambda_runtime::Error> {

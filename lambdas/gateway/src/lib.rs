@@ -5,6 +5,8 @@ mod config;
 mod error;
 mod executions;
 pub mod function;
+#[cfg(feature = "replay")]
+pub mod replay;
 mod table;
 
 pub use config::{behavior, http_client};

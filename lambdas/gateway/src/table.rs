@@ -208,3 +208,46 @@ impl Table {
 fn sdk_map(values: HashMap<String, AttributeValue>) -> HashMap<String, Sdk> {
     values.into_iter().map(|(name, value)| (name, Sdk::from(value))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::{answers, requests};
+    use outbox::change;
+    use outbox::item::Delivery;
+
+    #[tokio::test]
+    async fn a_condition_that_does_not_hold_gives_the_item_as_it_is() {
+        let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
+            "Message":"The conditional request failed",
+            "Item":{"sequenceNo":{"S":"a"},"sendStatus":{"S":"Successful"},"attempts":{"N":"3"}}}"#;
+        let (config, client) = answers(&[(400, body)]).await;
+        let table = Table::new(Client::new(&config), "messages");
+        let applied = table.apply(&change::fence("a", 3, "me")).await.expect("an answer");
+        let Applied::Refused(Some(item)) = applied else { panic!("{applied:?}") };
+        assert!(Delivery::of(&item).expect("a delivery").is(Status::Successful));
+        let request = &requests(&client)[0];
+        assert!(request.contains(r##""ConditionExpression":"#sendStatus = :seen_sendStatus AND"##), "{request}");
+        assert!(request.contains(r#""ReturnValuesOnConditionCheckFailure":"ALL_OLD""#), "{request}");
+    }
+
+    #[tokio::test]
+    async fn counting_goes_over_all_pages() {
+        let first = r#"{"Count":3,"ScannedCount":3,"LastEvaluatedKey":{"sequenceNo":{"S":"c"}}}"#;
+        let (config, client) = answers(&[(200, first), (200, r#"{"Count":2,"ScannedCount":2}"#)]).await;
+        let table = Table::new(Client::new(&config), "messages");
+        assert_eq!(table.backlog_count(Status::Failure, 0, Range::DueBy(7), 9).await, Ok(5));
+        assert!(requests(&client)[1].contains(r#""ExclusiveStartKey":{"sequenceNo":{"S":"c"}}"#));
+    }
+
+    #[tokio::test]
+    async fn a_throttle_is_transient_and_has_its_code() {
+        let body =
+            r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow"}"#;
+        let (config, _) = answers(&[(400, body)]).await;
+        let table = Table::new(Client::new(&config), "messages");
+        let error = table.get("a").await.expect_err("throttled");
+        assert_eq!((error.code.as_str(), error.text.as_str()), ("ProvisionedThroughputExceededException", "slow"));
+        assert!(error.is_transient());
+    }
+}

@@ -58,11 +58,22 @@ impl Starter {
             let count = execution.input.messages.len();
             match self.state_machine.start(&execution).await {
                 Ok(started) => {
-                    tracing::info!(execution = execution.name, messages = count, before = started == Started::Before, "started");
+                    tracing::info!(
+                        execution = execution.name,
+                        messages = count,
+                        before = started == Started::Before,
+                        "started"
+                    );
                     done += count;
                 }
                 Err(error) => {
-                    tracing::error!(execution = execution.name, messages = count, code = error.code, text = error.text, "not started");
+                    tracing::error!(
+                        execution = execution.name,
+                        messages = count,
+                        code = error.code,
+                        text = error.text,
+                        "not started"
+                    );
                     if done == 0 {
                         return Err(format!("cannot start the execution {}: {error}", execution.name).into());
                     }

@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn only_inserts_start_anything() {
-        let found = inserted(event(serde_json::json!([record("INSERT", "a"), record("MODIFY", "b"), record("REMOVE", "c")])));
+        let found =
+            inserted(event(serde_json::json!([record("INSERT", "a"), record("MODIFY", "b"), record("REMOVE", "c")])));
         let ids: Vec<_> = found.iter().map(|r| r.event_id.as_str()).collect();
         assert_eq!(ids, ["event-a"]);
     }

@@ -210,8 +210,10 @@ impl Change {
         let checks: Vec<String> = self.condition.iter().map(|check| out.check(check)).collect();
         out.condition = checks.join(" AND ");
         if let Write::Update { set, remove } = &self.write {
-            let set: Vec<String> =
-                set.iter().map(|(name, value)| format!("{} = {}", out.name(name), out.value("new", name, value))).collect();
+            let set: Vec<String> = set
+                .iter()
+                .map(|(name, value)| format!("{} = {}", out.name(name), out.value("new", name, value)))
+                .collect();
             out.update = format!("SET {}", set.join(", "));
             if !remove.is_empty() {
                 let remove: Vec<String> = remove.iter().map(|name| out.name(name)).collect();
@@ -316,10 +318,7 @@ fn dead(id: &str, now: EpochMs) -> BTreeMap<&'static str, AttributeValue> {
 }
 
 fn as_seen(status: Status, attempts: i64) -> Vec<Check> {
-    vec![
-        Check::Same(item::SEND_STATUS, Some(s(status.as_str()))),
-        Check::Same(item::ATTEMPTS, Some(n(attempts))),
-    ]
+    vec![Check::Same(item::SEND_STATUS, Some(s(status.as_str()))), Check::Same(item::ATTEMPTS, Some(n(attempts)))]
 }
 
 fn last_error(class: &str, code: &str, text: &str) -> AttributeValue {

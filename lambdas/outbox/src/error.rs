@@ -66,9 +66,18 @@ impl Failure {
             | "BatchRequestTooLong"
             | "InvalidMessageContents" => Class::Rejected,
             _ if code.starts_with("KMS") || code.contains("Throttl") => Class::Unavailable,
-            "AuthorizationError" | "NotFound" | "NotFoundException" | "InternalError" | "InternalFailure"
-            | "ServiceUnavailable" | "EndpointDisabled" | "InvalidSecurity" | "ExpiredToken" | "RequestExpired"
-            | "InvalidClientTokenId" | "UnrecognizedClientException" => Class::Unavailable,
+            "AuthorizationError"
+            | "NotFound"
+            | "NotFoundException"
+            | "InternalError"
+            | "InternalFailure"
+            | "ServiceUnavailable"
+            | "EndpointDisabled"
+            | "InvalidSecurity"
+            | "ExpiredToken"
+            | "RequestExpired"
+            | "InvalidClientTokenId"
+            | "UnrecognizedClientException" => Class::Unavailable,
             _ if matches!(status, 401 | 403 | 404 | 408 | 429) || status >= 500 => Class::Unavailable,
             _ => Class::Unknown,
         };

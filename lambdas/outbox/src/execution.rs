@@ -117,7 +117,15 @@ pub enum Budget {
 
 impl Task {
     /// An attempt that is about to start. `random` in 0..1 is the jitter of its next one.
-    pub fn new(id: &str, attempt: i64, unknown_failures: i64, budget: Budget, policy: &Policy, now: EpochMs, random: f64) -> Task {
+    pub fn new(
+        id: &str,
+        attempt: i64,
+        unknown_failures: i64,
+        budget: Budget,
+        policy: &Policy,
+        now: EpochMs,
+        random: f64,
+    ) -> Task {
         let retry_at = now + policy.backoff_ms(attempt, random);
         let counted = unknown_failures + i64::from(budget == Budget::Counts);
         let unknown = if budget == Budget::Counts && counted >= policy.unknown_cap {
@@ -250,6 +258,8 @@ mod tests {
     }
 
     proptest! {
+        // Each case hashes up to 300 KB.
+        #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn batching_loses_nothing_keeps_the_order_and_fits(
             tasks in proptest::collection::vec(("[a-z]{1,2000}", any::<bool>()), 0..150),

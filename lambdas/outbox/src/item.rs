@@ -229,7 +229,8 @@ mod tests {
         assert!(item(&[(SEND_STATUS, n("1"))]).needs_adoption());
         assert!(item(&[(SEND_STATUS, s("Failure"))]).needs_adoption());
         assert!(!item(&[(SEND_STATUS, s("Successful"))]).needs_adoption());
-        let whole = [(SEND_STATUS, s("Pending")), (BACKLOG_SHARD, s("Pending#10")), (DUE_AT, n("5")), (ATTEMPTS, n("1"))];
+        let whole =
+            [(SEND_STATUS, s("Pending")), (BACKLOG_SHARD, s("Pending#10")), (DUE_AT, n("5")), (ATTEMPTS, n("1"))];
         assert!(!item(&whole).needs_adoption());
         let mut wrong_shard = whole.clone();
         wrong_shard[1].1 = s("Pending#99");

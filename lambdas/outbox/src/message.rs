@@ -53,7 +53,9 @@ pub enum Invalid {
     AttributesNotMap,
     #[error("{0} attributes; a message may have {MAX_ATTRIBUTES}")]
     TooManyAttributes(usize),
-    #[error("the attribute name `{0}` is not 1 to 256 letters, digits, `_`, `-` and single inner `.`, or begins with `AWS.` or `Amazon.`, or is `{ID_ATTRIBUTE}`")]
+    #[error(
+        "the attribute name `{0}` is not 1 to 256 letters, digits, `_`, `-` and single inner `.`, or begins with `AWS.` or `Amazon.`, or is `{ID_ATTRIBUTE}`"
+    )]
     AttributeName(String),
     #[error("the value of the attribute `{0}` is empty, or a number that SNS does not take")]
     AttributeValue(String),

@@ -142,14 +142,32 @@ impl Sender {
             let success = change::succeed(&sequence_no, &sns_message_id, now, self.policy.expires_at(now));
             let error: ServiceError = match self.table.apply(&success).await {
                 Ok(_) => {
-                    tracing::info!(sequenceNo = sequence_no, attempt, execution, snsMessageId = sns_message_id, "delivered");
+                    tracing::info!(
+                        sequenceNo = sequence_no,
+                        attempt,
+                        execution,
+                        snsMessageId = sns_message_id,
+                        "delivered"
+                    );
                     return;
                 }
                 Err(error) => error,
             };
-            tracing::warn!(sequenceNo = sequence_no, attempt, execution, code = error.code, "delivered, not recorded yet");
+            tracing::warn!(
+                sequenceNo = sequence_no,
+                attempt,
+                execution,
+                code = error.code,
+                "delivered, not recorded yet"
+            );
             if !error.is_transient() || time_left(context, Duration::from_secs(2)).is_zero() {
-                tracing::error!(sequenceNo = sequence_no, attempt, execution, snsMessageId = sns_message_id, "delivered, not recorded");
+                tracing::error!(
+                    sequenceNo = sequence_no,
+                    attempt,
+                    execution,
+                    snsMessageId = sns_message_id,
+                    "delivered, not recorded"
+                );
                 return;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

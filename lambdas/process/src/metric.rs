@@ -42,7 +42,8 @@ impl Metric {
             .build();
         let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
         let request = self.client.put_metric_data().namespace(&self.namespace).metric_data(datum);
-        let request = request.customize().config_override(aws_sdk_cloudwatch::Config::builder().timeout_config(timeouts));
+        let request =
+            request.customize().config_override(aws_sdk_cloudwatch::Config::builder().timeout_config(timeouts));
         if let Err(error) = request.send().await {
             let error = describe(&error);
             tracing::warn!(code = error.code, text = error.text, "the metric was not written");

@@ -44,7 +44,8 @@ impl Topic {
             .map(|range| async move {
                 let entries = &entries[range];
                 if time_left().is_zero() {
-                    let failure = Failure::unreachable("OutOfTime", "the function's time ran out before this message's turn");
+                    let failure =
+                        Failure::unreachable("OutOfTime", "the function's time ran out before this message's turn");
                     return entries.iter().map(|_| (Err(failure.clone()), false)).collect();
                 }
                 self.publish_call(entries).await.into_iter().map(|result| (result, true)).collect()
@@ -85,7 +86,8 @@ impl Topic {
         for (index, entry) in entries.iter().enumerate() {
             requests.push(request_entry(index, entry).map_err(|text| Failure::of_sns("BadRequest", &text, 0))?);
         }
-        let request = self.client.publish_batch().topic_arn(&self.arn).set_publish_batch_request_entries(Some(requests));
+        let request =
+            self.client.publish_batch().topic_arn(&self.arn).set_publish_batch_request_entries(Some(requests));
         let answer = request.send().await.map_err(|error| failure(&describe(&error)))?;
         // A success may hold failures, and an entry that is in neither list has no acknowledgement.
         let silent = || Failure::unreachable("NoAcknowledgement", "SNS answered nothing for this message");
@@ -155,6 +157,78 @@ fn calls(sizes: &[usize]) -> Vec<std::ops::Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gateway::replay::{answers, requests};
+    use outbox::error::Class;
+
+    fn entries(count: usize) -> Vec<Entry> {
+        let message = || Message { body: "x".into(), subject: None, attributes: Default::default() };
+        (0..count).map(|n| Entry { sequence_no: format!("id {n}"), message: message() }).collect()
+    }
+
+    fn accepted(entries: &[(usize, &str)]) -> String {
+        let members: Vec<String> =
+            entries.iter().map(|(n, id)| format!("<member><Id>{n}</Id><MessageId>{id}</MessageId></member>")).collect();
+        format!("<Successful>{}</Successful>", members.concat())
+    }
+
+    fn answer(inner: &str) -> String {
+        format!("<PublishBatchResponse><PublishBatchResult>{inner}</PublishBatchResult></PublishBatchResponse>")
+    }
+
+    fn refusal(code: &str) -> String {
+        format!(
+            "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>"
+        )
+    }
+
+    async fn publish(count: usize, recorded: &[(u16, &str)]) -> (Vec<Published>, Vec<u16>, Vec<String>) {
+        let (config, client) = answers(recorded).await;
+        let topic = Topic::new(Client::new(&config), "arn:aws:sns:eu-west-1:1:t".into());
+        let (results, datapoints) = topic.publish(&entries(count), || Duration::from_secs(9)).await;
+        (results, datapoints, requests(&client))
+    }
+
+    #[tokio::test]
+    async fn a_success_may_hold_failures_and_silence_is_none() {
+        let failed = "<Failed><member><Id>1</Id><Code>InternalError</Code><Message>m</Message><SenderFault>false</SenderFault></member></Failed>";
+        let body = answer(&(accepted(&[(0, "m-0")]) + failed));
+        let (results, datapoints, requests) = publish(3, &[(200, &body)]).await;
+        assert_eq!(results[0], Ok("m-0".to_owned()));
+        let codes: Vec<&str> = results[1..].iter().map(|r| r.as_ref().expect_err("failed").code.as_str()).collect();
+        assert_eq!(codes, ["InternalError", "NoAcknowledgement"]);
+        assert_eq!(datapoints, [200, 500, 503]);
+        // Every message carries its id, for consumers to deduplicate by.
+        assert!(
+            requests[0].contains("Name=sequenceNo") && requests[0].contains("StringValue=id%202"),
+            "{}",
+            requests[0]
+        );
+    }
+
+    #[tokio::test]
+    async fn when_a_call_is_refused_whole_the_guilty_one_is_found() {
+        let (good, bad) = (answer(&accepted(&[(0, "m")])), refusal("InvalidParameter"));
+        let (results, datapoints, _) = publish(2, &[(400, &bad), (200, &good), (400, &bad)]).await;
+        assert_eq!(results[0], Ok("m".to_owned()));
+        assert_eq!(results[1].as_ref().expect_err("refused").class, Class::Rejected);
+        assert_eq!(datapoints, [200]);
+    }
+
+    #[tokio::test]
+    async fn an_outage_is_nobodys_fault_and_a_bad_datapoint_for_each() {
+        let (results, datapoints, _) = publish(2, &[(404, &refusal("NotFound"))]).await;
+        assert!(results.iter().all(|r| r.as_ref().is_err_and(|f| f.class == Class::Unavailable)));
+        assert_eq!(datapoints, [404, 404]);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_asked_when_the_time_is_over() {
+        let (config, client) = answers(&[]).await;
+        let topic = Topic::new(Client::new(&config), "arn".into());
+        let (results, datapoints) = topic.publish(&entries(1), || Duration::ZERO).await;
+        assert_eq!(results[0].as_ref().expect_err("not tried").code, "OutOfTime");
+        assert!(datapoints.is_empty() && requests(&client).is_empty());
+    }
 
     #[test]
     fn calls_hold_ten_messages_and_256_kib() {

@@ -83,9 +83,10 @@ impl<'a> Candidates<'a> {
     /// The message for a probe: the earliest that is due, or the oldest if none is.
     pub async fn earliest(&mut self) -> Result<Option<Delivery>, ServiceError> {
         let (table, now) = (self.table, self.now);
-        let pages: Vec<gateway::Page> = stream::iter((0..SHARDS).flat_map(|shard| {
-            [(Status::Failure, shard, Range::All), (Status::Pending, shard, Range::DueBy(now))]
-        }))
+        let pages: Vec<gateway::Page> = stream::iter(
+            (0..SHARDS)
+                .flat_map(|shard| [(Status::Failure, shard, Range::All), (Status::Pending, shard, Range::DueBy(now))]),
+        )
         .filter(|_| std::future::ready(self.chosen.is_empty()))
         .map(|(status, shard, range)| table.backlog_page(status, shard, range, Some(1), None))
         .buffer_unordered(CONCURRENCY)

@@ -46,7 +46,8 @@ async fn main() -> Result<(), Error> {
         alarm: Alarm::new(aws_sdk_cloudwatch::Client::new(&config), function::variable("ALARM_NAME")?),
         policy: function::policy()?,
     };
-    run(service_fn(|event: LambdaEvent<Request>| async move { retry.handle(event.payload, &event.context).await })).await
+    run(service_fn(|event: LambdaEvent<Request>| async move { retry.handle(event.payload, &event.context).await }))
+        .await
 }
 
 impl Retry {
@@ -141,8 +142,15 @@ impl Retry {
             ClaimBy::Hand => Budget::Free,
         };
         let attempt = claimed.attempts.unwrap_or(1);
-        let task =
-            Task::new(&claimed.sequence_no, attempt, claimed.unknown_failures, budget, &self.policy, now, rand::random());
+        let task = Task::new(
+            &claimed.sequence_no,
+            attempt,
+            claimed.unknown_failures,
+            budget,
+            &self.policy,
+            now,
+            rand::random(),
+        );
         Task { origin: claimed.created_at.unwrap_or(0).to_string(), ..task }
     }
 
@@ -167,9 +175,11 @@ impl Retry {
     /// Gives claimed messages back, so that they need not wait for the end of their lease.
     async fn put_back(&self, execution: &Execution, code: &str, reason: &str) {
         let now = now();
-        let changes = execution.input.messages.iter().map(|task| {
-            change::fail(&task.unavailable, "Unavailable", code, &outbox::error::shorten(reason), now)
-        });
+        let changes = execution
+            .input
+            .messages
+            .iter()
+            .map(|task| change::fail(&task.unavailable, "Unavailable", code, &outbox::error::shorten(reason), now));
         stream::iter(changes)
             .for_each_concurrent(CONCURRENCY, |change| async move {
                 if let Err(error) = self.table.apply(&change).await {

@@ -20,7 +20,9 @@ use crate::ui::{Ui, View};
 const CONCURRENCY: usize = 8;
 
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  disa failed list\n  disa failed list --status dead --limit 20\n  disa failed list -o jsonl | jq -r .sequenceNo")]
+#[command(
+    after_help = "Examples:\n  disa failed list\n  disa failed list --status dead --limit 20\n  disa failed list -o jsonl | jq -r .sequenceNo"
+)]
 pub struct List {
     /// Which messages
     #[arg(long, value_name = "STATUS", value_enum, ignore_case = true, default_value = "failure")]

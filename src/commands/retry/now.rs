@@ -18,7 +18,9 @@ const IDS_PER_REQUEST: usize = 500;
 const IDLE_LIMIT: usize = 3;
 
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  disa retry now\n  disa retry now --dry-run\n  disa retry now --id order-66 --id order-67\n\nWhile the breaker is open one message goes out as a probe; when it is delivered the breaker closes.")]
+#[command(
+    after_help = "Examples:\n  disa retry now\n  disa retry now --dry-run\n  disa retry now --id order-66 --id order-67\n\nWhile the breaker is open one message goes out as a probe; when it is delivered the breaker closes."
+)]
 pub struct Now {
     /// Only this message (repeatable)
     #[arg(long = "id", value_name = "ID")]
@@ -76,7 +78,9 @@ impl Now {
         context.ui.show(&retried)?;
         Ok(match &retried {
             done if done.dry_run || (done.remaining == 0 && done.skipped.is_empty()) => ExitCode::SUCCESS,
-            none if none.claimed == 0 && !none.skipped.is_empty() && none.remaining == 0 => ExitCode::from(Kind::Failed as u8),
+            none if none.claimed == 0 && !none.skipped.is_empty() && none.remaining == 0 => {
+                ExitCode::from(Kind::Failed as u8)
+            }
             _ => ExitCode::from(Kind::Partial as u8),
         })
     }
@@ -127,9 +131,14 @@ async fn invoke(context: &Context, request: &serde_json::Value) -> Result<Round>
         answer => answer.doing("invoke the retry function")?,
     };
     match answer {
-        Answer::Done(value) => serde_json::from_value(value)
-            .map_err(|error| Error::failed("the retry function gave an answer of another version").because(error).hint(format!("`{}`", context.again("deploy")))),
-        Answer::Failed(why) => Err(Error::failed("the retry function failed").because(why).hint("run the command again: what was claimed and not started is free when its lease is over")),
+        Answer::Done(value) => serde_json::from_value(value).map_err(|error| {
+            Error::failed("the retry function gave an answer of another version")
+                .because(error)
+                .hint(format!("`{}`", context.again("deploy")))
+        }),
+        Answer::Failed(why) => Err(Error::failed("the retry function failed")
+            .because(why)
+            .hint("run the command again: what was claimed and not started is free when its lease is over")),
     }
 }
 
@@ -144,9 +153,15 @@ impl Retried {
         self.skipped.extend(round.skipped);
         match round.error {
             None => Ok(()),
-            Some(why) => Err(Error::new(Kind::Partial, format!("the retry stopped: {} claimed, {} started, {} remaining", self.claimed, self.started, self.remaining))
-                .because(why)
-                .hint("run the command again: it goes on with what remains")),
+            Some(why) => Err(Error::new(
+                Kind::Partial,
+                format!(
+                    "the retry stopped: {} claimed, {} started, {} remaining",
+                    self.claimed, self.started, self.remaining
+                ),
+            )
+            .because(why)
+            .hint("run the command again: it goes on with what remains")),
         }
     }
 }
@@ -165,9 +180,14 @@ impl View for Retried {
             ));
         }
         if self.breaker_open {
-            lines.push(ui.paint(Tone::Warning, "The breaker is open: SNS takes nothing. One message at a time goes out as a probe."));
+            lines.push(ui.paint(
+                Tone::Warning,
+                "The breaker is open: SNS takes nothing. One message at a time goes out as a probe.",
+            ));
             let probe = self.probe.as_deref().unwrap_or("nothing is there to probe with");
-            lines.push(format!("Probe: {probe}. When it is delivered the breaker closes: see `disa status`, then run this again."));
+            lines.push(format!(
+                "Probe: {probe}. When it is delivered the breaker closes: see `disa status`, then run this again."
+            ));
         }
         lines.extend(self.skipped.iter().map(|skipped| format!("Skipped {}: {}", skipped.sequence_no, skipped.reason)));
         lines.join("\n")
