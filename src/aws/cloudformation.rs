@@ -135,6 +135,16 @@ impl CloudFormation {
         self.client.delete_stack().stack_name(name).send().await.map(|_| ()).map_err(|error| describe(&error))
     }
 
+    /// The physical id of a stack's resource; `None` when it has no such one.
+    pub async fn resource(&self, stack: &str, logical_id: &str) -> Result<Option<String>, ServiceError> {
+        let request = self.client.describe_stack_resources().stack_name(stack).logical_resource_id(logical_id);
+        let answer = match request.send().await.map_err(|error| describe(&error)) {
+            Err(error) if error.is("ValidationError") => return Ok(None),
+            answer => answer?,
+        };
+        Ok(answer.stack_resources().first().and_then(|resource| resource.physical_resource_id()).map(str::to_owned))
+    }
+
     /// The events of one stack, newest first, up to and without `known`. Nested stacks need a call of their
     /// own, by ARN.
     pub async fn events(&self, stack: &str, known: Option<&str>) -> Result<Vec<Event>, ServiceError> {

@@ -40,9 +40,14 @@ impl Destroy {
         if !self.yes {
             confirm(context, &name, &kept)?;
         }
-        let since = now_ms() - 2_000;
-        context.clients.cloudformation().delete_stack(&found.id).await.doing(&format!("delete the stack {name}"))?;
-        follow(context, &found.id, since, "deletion").await?;
+        // The table's nested stack is retained with its table: its shell goes after the root.
+        let cloudformation = context.clients.cloudformation();
+        let shell = cloudformation.resource(&found.id, "DynamoDBStack").await.doing("look at the table's stack")?;
+        for stack in [Some(found.id), shell].into_iter().flatten() {
+            let since = now_ms() - 2_000;
+            cloudformation.delete_stack(&stack).await.doing(&format!("delete the stack {stack}"))?;
+            follow(context, &stack, since, "deletion").await?;
+        }
         context.ui.show(&Destroyed { stack: name, kept })?;
         Ok(ExitCode::SUCCESS)
     }
