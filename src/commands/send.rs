@@ -38,8 +38,8 @@ pub struct Send {
     /// Message attribute: NAME=VALUE, or NAME:Number=VALUE
     #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = input::attribute)]
     attributes: Vec<(String, Attribute)>,
-    /// Wait until it is delivered, at most so long (default 60s)
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "60s", value_parser = input::seconds)]
+    /// After the message: wait until it is delivered, at most so long (60s)
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "60s", value_parser = input::seconds)]
     wait: Option<u64>,
 }
 

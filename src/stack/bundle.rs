@@ -118,10 +118,13 @@ mod tests {
     #[test]
     fn the_state_machine_writes_what_the_model_says() {
         use outbox::execution::Outcome;
+        use outbox::item::Delivery;
         let machine: serde_json::Value = serde_json::from_str(STATE_MACHINE).expect("JSON");
         let update =
             &machine["States"]["Update Undelivered"]["ItemProcessor"]["States"]["DynamoDB UpdateItem"]["Parameters"];
-        let model = outbox::change::fail(&Outcome::failure("id", 1, 2, 3), "class", "code", "text", 4).expressions();
+        let model =
+            outbox::change::fail(&Outcome::failure(&Delivery::pending("id", 1), 2, 3), "class", "code", "text", 4)
+                .expressions();
         assert_eq!(update["ConditionExpression"], model.condition);
         assert_eq!(update["UpdateExpression"], model.update);
         let names: std::collections::HashMap<String, String> =

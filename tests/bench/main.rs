@@ -106,7 +106,9 @@ fn functions() {
 
 fn zipped_megabytes(path: &PathBuf) -> f64 {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated)
+        .compression_level(Some(9));
     writer.start_file("bootstrap", options).expect("a zip");
     writer.write_all(&std::fs::read(path).expect("a binary")).expect("a zip");
     writer.finish().expect("a zip").into_inner().len() as f64 / 1e6

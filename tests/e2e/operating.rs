@@ -34,7 +34,7 @@ fn bad_messages(world: &'static World) {
         (&["send", "x", "--id", ""], "the id must be"),
         (&["send", "--file", "/does/not/exist"], "cannot read /does/not/exist"),
         (&["send", "x", "--file", "y"], "cannot be used with"),
-        (&["send", "x", "--wait=soon"], "time span"),
+        (&["send", "x", "--wait", "soon"], "time span"),
         (&["send", &large, "--attribute", &format!("a={large}"), "--attribute", &format!("b={large}")], "256 KiB"),
         (&["failed", "list", "--limit", "0"], "0 is not in"),
         (&["failed", "list", "--status", "lost"], "possible values"),

@@ -61,10 +61,11 @@ mod tests {
     use super::*;
     use crate::replay::answers;
     use outbox::execution::{Budget, Task, batches};
+    use outbox::item::Delivery;
     use outbox::policy::Policy;
 
     fn execution() -> Execution {
-        let task = Task::new("a", 1, 0, Budget::Counts, &Policy::default(), 0, 0.5);
+        let task = Task::new(&Delivery::pending("a", 1), Budget::Counts, &Policy::default(), 0, 0.5);
         batches("stream", vec![task], 100, 0).remove(0)
     }
 

@@ -223,7 +223,7 @@ mod tests {
             "Item":{"sequenceNo":{"S":"a"},"sendStatus":{"S":"Successful"},"attempts":{"N":"3"}}}"#;
         let (config, client) = answers(&[(400, body)]).await;
         let table = Table::new(Client::new(&config), "messages");
-        let applied = table.apply(&change::fence("a", 3, "me")).await.expect("an answer");
+        let applied = table.apply(&change::fence("a", 3, "me", 50)).await.expect("an answer");
         let Applied::Refused(Some(item)) = applied else { panic!("{applied:?}") };
         assert!(Delivery::of(&item).expect("a delivery").is(Status::Successful));
         let request = &requests(&client)[0];

@@ -52,7 +52,7 @@ impl Starter {
             .await?;
         let sequence_numbers: Vec<String> = records.iter().map(|record| record.sequence_number.clone()).collect();
         let now = now();
-        let tasks = records.iter().map(|record| plan::task(record, &self.policy, now, rand::random())).collect();
+        let tasks = records.iter().filter_map(|record| plan::task(record, &self.policy, now, rand::random())).collect();
         let mut done = 0;
         for execution in execution::batches("stream", tasks, self.policy.batch_size, now) {
             let count = execution.input.messages.len();

@@ -32,16 +32,11 @@ pub fn inserted(event: Event) -> Vec<Inserted> {
         .collect()
 }
 
-/// The attempt that the item says has begun.
-pub fn task(record: &Inserted, policy: &Policy, now: EpochMs, random: f64) -> Task {
-    let delivery = Delivery::of(&record.item);
-    let id = delivery.as_ref().map(|d| d.sequence_no.as_str()).unwrap_or_default();
-    let attempt = delivery.as_ref().and_then(|d| d.attempts).unwrap_or(1);
-    let unknown_failures = delivery.as_ref().map_or(0, |d| d.unknown_failures);
-    Task {
-        origin: record.event_id.clone(),
-        ..Task::new(id, attempt, unknown_failures, Budget::Counts, policy, now, random)
-    }
+/// The attempt that the item says has begun; `None` for an item without an id, which the table does not permit.
+pub fn task(record: &Inserted, policy: &Policy, now: EpochMs, random: f64) -> Option<Task> {
+    let delivery = Delivery::of(&record.item)?;
+    let task = Task::new(&delivery, Budget::Counts, policy, now, random);
+    Some(Task { origin: record.event_id.clone(), ..task })
 }
 
 #[cfg(test)]
@@ -75,7 +70,7 @@ mod tests {
     fn a_redelivered_record_is_the_same_execution() {
         let name = |now| {
             let records = inserted(event(serde_json::json!([record("INSERT", "a"), record("INSERT", "b")])));
-            let tasks = records.iter().map(|r| task(r, &Policy::default(), now, 0.3)).collect();
+            let tasks = records.iter().filter_map(|r| task(r, &Policy::default(), now, 0.3)).collect();
             outbox::execution::batches("stream", tasks, 100, now).remove(0).name
         };
         assert_eq!(name(1), name(2_000_000));

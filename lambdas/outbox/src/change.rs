@@ -42,6 +42,8 @@ pub enum Check {
     Same(&'static str, Option<AttributeValue>),
     /// The number is this or less.
     AtMost(&'static str, i64),
+    /// The number is this or more.
+    AtLeast(&'static str, i64),
     /// The attribute is missing, or already has this value.
     FreeOr(&'static str, AttributeValue),
 }
@@ -95,12 +97,16 @@ pub fn adopt(seen: &Item, now: EpochMs, lease_ms: i64) -> Option<Change> {
 
 /// The fence against duplicates: the execution `me` takes the right to publish this attempt. It stays with
 /// `me`, so that its own retries pass; a later attempt takes it away. Writes no status.
-pub fn fence(id: &str, attempt: i64, me: &str) -> Change {
+///
+/// The lease must last until `until`, when whoever publishes is stopped at the latest: else a later attempt
+/// could begin while this one is still on its way to SNS.
+pub fn fence(id: &str, attempt: i64, me: &str, until: EpochMs) -> Change {
     Change {
         sequence_no: id.to_owned(),
         condition: vec![
             Check::Same(item::SEND_STATUS, Some(s(Status::Pending.as_str()))),
             Check::Same(item::ATTEMPTS, Some(n(attempt))),
+            Check::AtLeast(item::DUE_AT, until),
             Check::FreeOr(item::SENDER, s(me)),
         ],
         write: update([(item::SENDER, s(me))], &[]),
@@ -108,8 +114,9 @@ pub fn fence(id: &str, attempt: i64, me: &str) -> Change {
 }
 
 /// *→ Successful*: SNS has the message. True for ever, whatever else happened to the item meanwhile, so the
-/// only condition is that it still exists. `expires_at`, in seconds of the epoch, is the table's TTL.
-pub fn succeed(id: &str, sns_message_id: &str, now: EpochMs, expires_at: Option<i64>) -> Change {
+/// only condition is that it is still the item that was published, and not another one that was put under the
+/// same id. `expires_at`, in seconds of the epoch, is the table's TTL.
+pub fn succeed(id: &str, created_at: EpochMs, sns_message_id: &str, now: EpochMs, expires_at: Option<i64>) -> Change {
     let mut set = BTreeMap::from([
         (item::SEND_STATUS, s(Status::Successful.as_str())),
         (item::SNS_MESSAGE_ID, s(sns_message_id)),
@@ -119,7 +126,11 @@ pub fn succeed(id: &str, sns_message_id: &str, now: EpochMs, expires_at: Option<
         set.insert(item::EXPIRES_AT, n(seconds));
     }
     let remove = vec![item::BACKLOG_SHARD, item::DUE_AT, item::LAST_ERROR, item::SENDER, item::UNKNOWN_FAILURES];
-    Change { sequence_no: id.to_owned(), condition: vec![Check::Exists], write: Write::Update { set, remove } }
+    Change {
+        sequence_no: id.to_owned(),
+        condition: vec![Check::Same(item::CREATED_AT, Some(n(created_at)))],
+        write: Write::Update { set, remove },
+    }
 }
 
 /// *Pending → Failure or Dead*, what the state machine's `DynamoDB UpdateItem` writes: only by the attempt
@@ -130,6 +141,7 @@ pub fn fail(outcome: &Outcome, class: &str, code: &str, text: &str, now: EpochMs
         condition: vec![
             Check::Same(item::SEND_STATUS, Some(s(Status::Pending.as_str()))),
             Check::Same(item::ATTEMPTS, Some(AttributeValue::N(outcome.attempt.clone()))),
+            Check::Same(item::CREATED_AT, Some(AttributeValue::N(outcome.created_at.clone()))),
         ],
         write: update(
             [
@@ -164,7 +176,10 @@ pub fn claim(seen: &Delivery, by: ClaimBy, now: EpochMs, lease_ms: i64) -> Optio
         (Status::Failure, ClaimBy::Schedule) | (Status::Pending, _) => condition.push(Check::AtMost(item::DUE_AT, now)),
         (Status::Successful | Status::Dead, _) => return None,
     }
-    let set = pending(&seen.sequence_no, attempts + 1, now, lease_ms);
+    let mut set = pending(&seen.sequence_no, attempts + 1, now, lease_ms);
+    if seen.created_at.is_none() {
+        set.insert(item::CREATED_AT, n(now));
+    }
     Some(Change {
         sequence_no: seen.sequence_no.clone(),
         condition,
@@ -261,10 +276,8 @@ impl Check {
             Check::Exists => stored.is_some(),
             Check::Absent => stored.is_none(),
             Check::Same(name, seen) => attribute(name) == seen.as_ref(),
-            Check::AtMost(name, limit) => match attribute(name) {
-                Some(AttributeValue::N(digits)) => digits.parse::<i64>().is_ok_and(|value| value <= *limit),
-                _ => false,
-            },
+            Check::AtMost(name, limit) => number(attribute(name)).is_some_and(|value| value <= *limit),
+            Check::AtLeast(name, limit) => number(attribute(name)).is_some_and(|value| value >= *limit),
             Check::FreeOr(name, value) => attribute(name).is_none_or(|found| found == value),
         }
     }
@@ -278,6 +291,7 @@ impl Expressions {
             Check::Same(name, None) => format!("attribute_not_exists({})", self.name(name)),
             Check::Same(name, Some(value)) => format!("{} = {}", self.name(name), self.value("seen", name, value)),
             Check::AtMost(name, limit) => format!("{} <= {}", self.name(name), self.value("limit", name, &n(*limit))),
+            Check::AtLeast(name, limit) => format!("{} >= {}", self.name(name), self.value("limit", name, &n(*limit))),
             Check::FreeOr(name, value) => {
                 let (attribute, value) = (self.name(name), self.value("mine", name, value));
                 format!("(attribute_not_exists({attribute}) OR {attribute} = {value})")
@@ -333,6 +347,13 @@ fn update<const N: usize>(set: [(&'static str, AttributeValue); N], remove: &[&'
     Write::Update { set: BTreeMap::from(set), remove: remove.to_vec() }
 }
 
+fn number(value: Option<&AttributeValue>) -> Option<i64> {
+    match value {
+        Some(AttributeValue::N(digits)) => digits.parse().ok(),
+        _ => None,
+    }
+}
+
 fn s(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
@@ -359,6 +380,10 @@ mod tests {
         Delivery::of(item).expect("has an id")
     }
 
+    fn failed(due_at: i64, unknown_failures: i64) -> Outcome {
+        Outcome::failure(&delivery(&written()), due_at, unknown_failures)
+    }
+
     fn then(item: &Item, change: &Change) -> Item {
         change.apply(Some(item)).expect("condition holds").expect("item stays")
     }
@@ -370,11 +395,11 @@ mod tests {
 
     #[test]
     fn a_successful_message_leaves_the_index_and_never_changes_again() {
-        let outcome = Outcome::failure("a", 1, 99, 0);
-        let done = then(&written(), &succeed("a", "sns-1", 20, None));
+        let outcome = failed(99, 0);
+        let done = then(&written(), &succeed("a", 10, "sns-1", 20, None));
         assert_eq!(done.get(item::BACKLOG_SHARD), None);
         assert_eq!(fail(&outcome, "Unavailable", "c", "t", 30).apply(Some(&done)), Err(ConditionFailed));
-        assert_eq!(fence("a", 1, "me").apply(Some(&done)), Err(ConditionFailed));
+        assert_eq!(fence("a", 1, "me", 50).apply(Some(&done)), Err(ConditionFailed));
         assert_eq!(claim(&delivery(&done), ClaimBy::Hand, 30, LEASE), None);
         assert_eq!(revive(&delivery(&done), 30, LEASE), None);
         assert_eq!(discard("a").apply(Some(&done)), Err(ConditionFailed));
@@ -382,21 +407,35 @@ mod tests {
 
     #[test]
     fn a_deleted_item_never_comes_back() {
-        assert_eq!(succeed("a", "sns-1", 20, None).apply(None), Err(ConditionFailed));
-        assert_eq!(fence("a", 1, "me").apply(None), Err(ConditionFailed));
+        assert_eq!(succeed("a", 10, "sns-1", 20, None).apply(None), Err(ConditionFailed));
+        assert_eq!(fence("a", 1, "me", 50).apply(None), Err(ConditionFailed));
         assert_eq!(adopt(&written(), 20, LEASE).expect("change").apply(None), Err(ConditionFailed));
         let claim = claim(&delivery(&written()), ClaimBy::Hand, 5000, LEASE).expect("change");
         assert_eq!(claim.apply(None), Err(ConditionFailed));
     }
 
     #[test]
+    fn what_befell_an_item_does_not_befall_the_next_one_of_its_id() {
+        let second = write("a", &message(), 15, LEASE).apply(None).expect("new").expect("item");
+        assert_eq!(succeed("a", 10, "sns-1", 20, None).apply(Some(&second)), Err(ConditionFailed));
+        assert_eq!(fail(&failed(99, 0), "Rejected", "c", "t", 20).apply(Some(&second)), Err(ConditionFailed));
+    }
+
+    #[test]
     fn the_fence_lets_one_execution_publish_an_attempt() {
-        let item = then(&written(), &fence("a", 1, "first"));
-        assert_eq!(fence("a", 1, "second").apply(Some(&item)), Err(ConditionFailed));
-        let item = then(&item, &fence("a", 1, "first"));
+        let item = then(&written(), &fence("a", 1, "first", 50));
+        assert_eq!(fence("a", 1, "second", 50).apply(Some(&item)), Err(ConditionFailed));
+        let item = then(&item, &fence("a", 1, "first", 50));
         let claimed = then(&item, &claim(&delivery(&item), ClaimBy::Schedule, 2000, LEASE).expect("change"));
-        assert_eq!(fence("a", 1, "first").apply(Some(&claimed)), Err(ConditionFailed));
-        then(&claimed, &fence("a", 2, "second"));
+        assert_eq!(fence("a", 1, "first", 50).apply(Some(&claimed)), Err(ConditionFailed));
+        then(&claimed, &fence("a", 2, "second", 2050));
+    }
+
+    #[test]
+    fn nothing_is_published_under_a_lease_that_ends_too_early() {
+        let item = written();
+        assert!(fence("a", 1, "me", 10 + LEASE).apply(Some(&item)).is_ok());
+        assert_eq!(fence("a", 1, "me", 10 + LEASE + 1).apply(Some(&item)), Err(ConditionFailed));
     }
 
     #[test]
@@ -410,7 +449,7 @@ mod tests {
 
     #[test]
     fn a_failure_waits_for_its_time_unless_a_person_asks() {
-        let item = then(&written(), &fail(&Outcome::failure("a", 1, 5000, 0), "Unavailable", "c", "t", 20));
+        let item = then(&written(), &fail(&failed(5000, 0), "Unavailable", "c", "t", 20));
         let change = |by| claim(&delivery(&item), by, 4999, LEASE).expect("change").apply(Some(&item));
         assert_eq!(change(ClaimBy::Schedule), Err(ConditionFailed));
         assert!(change(ClaimBy::Hand).is_ok());
@@ -428,7 +467,7 @@ mod tests {
 
     #[test]
     fn a_revived_message_goes_on_counting() {
-        let outcome = Outcome { send_status: Status::Dead, ..Outcome::failure("a", 1, 99, 10) };
+        let outcome = failed(99, 10).rejected(99);
         let dead = then(&written(), &fail(&outcome, "Unknown", "c", "t", 20));
         let revived = delivery(&then(&dead, &revive(&delivery(&dead), 30, LEASE).expect("change")));
         assert_eq!((revived.attempts, revived.unknown_failures), (Some(2), 0));
@@ -436,14 +475,14 @@ mod tests {
 
     #[test]
     fn expressions_name_every_attribute_and_value() {
-        let found = fence("a", 3, "me").expressions();
+        let found = fence("a", 3, "me", 50).expressions();
         assert_eq!(
             found.condition,
-            "#sendStatus = :seen_sendStatus AND #attempts = :seen_attempts AND \
+            "#sendStatus = :seen_sendStatus AND #attempts = :seen_attempts AND #dueAt >= :limit_dueAt AND \
              (attribute_not_exists(#sender) OR #sender = :mine_sender)"
         );
         assert_eq!(found.update, "SET #sender = :new_sender");
-        assert_eq!(found.names.len(), 3);
-        assert_eq!(found.values.len(), 4);
+        assert_eq!(found.names.len(), 4);
+        assert_eq!(found.values.len(), 5);
     }
 }

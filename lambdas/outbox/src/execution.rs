@@ -4,12 +4,14 @@
 //! (AWS Step Functions pricing, us-east-1), so a message for itself would cost most of its price there.
 //! The input carries keys and never a message text: it can be read in the execution's history.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::EpochMs;
 use crate::error::Failure;
-use crate::item::{self, Status};
+use crate::item::{self, Delivery, Status};
 use crate::policy::Policy;
 
 /// Step Functions takes an input of 262,144 bytes (service quotas); what the states add must fit as well:
@@ -51,6 +53,8 @@ pub struct Task {
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     pub sequence_no: String,
+    /// With the id it tells this item from an earlier one that was deleted.
+    pub created_at: String,
     pub attempt: String,
     pub send_status: Status,
     pub backlog_shard: String,
@@ -60,21 +64,32 @@ pub struct Outcome {
 
 impl Outcome {
     /// Failure, to be tried again at `due_at`.
-    pub fn failure(id: &str, attempt: i64, due_at: EpochMs, unknown_failures: i64) -> Outcome {
-        Outcome::new(Status::Failure, id, attempt, due_at, unknown_failures)
+    pub fn failure(of: &Delivery, due_at: EpochMs, unknown_failures: i64) -> Outcome {
+        Outcome::new(Status::Failure, of, due_at, unknown_failures)
     }
 
     /// Dead since `now`.
-    pub fn dead(id: &str, attempt: i64, now: EpochMs, unknown_failures: i64) -> Outcome {
-        Outcome::new(Status::Dead, id, attempt, now, unknown_failures)
+    pub fn dead(of: &Delivery, now: EpochMs, unknown_failures: i64) -> Outcome {
+        Outcome::new(Status::Dead, of, now, unknown_failures)
     }
 
-    fn new(status: Status, id: &str, attempt: i64, due_at: EpochMs, unknown_failures: i64) -> Outcome {
+    /// The same attempt's end, with the message Dead since `now`.
+    pub fn rejected(&self, now: EpochMs) -> Outcome {
         Outcome {
-            sequence_no: id.to_owned(),
-            attempt: attempt.to_string(),
+            send_status: Status::Dead,
+            backlog_shard: item::backlog_shard(Status::Dead, &self.sequence_no),
+            due_at: now.to_string(),
+            ..self.clone()
+        }
+    }
+
+    fn new(status: Status, of: &Delivery, due_at: EpochMs, unknown_failures: i64) -> Outcome {
+        Outcome {
+            sequence_no: of.sequence_no.clone(),
+            created_at: of.created_at.unwrap_or(0).to_string(),
+            attempt: of.attempts.unwrap_or(1).to_string(),
             send_status: status,
-            backlog_shard: item::backlog_shard(status, id),
+            backlog_shard: item::backlog_shard(status, &of.sequence_no),
             due_at: due_at.to_string(),
             unknown_failures: unknown_failures.to_string(),
         }
@@ -116,30 +131,23 @@ pub enum Budget {
 }
 
 impl Task {
-    /// An attempt that is about to start. `random` in 0..1 is the jitter of its next one.
-    pub fn new(
-        id: &str,
-        attempt: i64,
-        unknown_failures: i64,
-        budget: Budget,
-        policy: &Policy,
-        now: EpochMs,
-        random: f64,
-    ) -> Task {
+    /// The attempt that has begun with the item as it is now. `random` in 0..1 is the jitter of the next one.
+    pub fn new(of: &Delivery, budget: Budget, policy: &Policy, now: EpochMs, random: f64) -> Task {
+        let attempt = of.attempts.unwrap_or(1);
         let retry_at = now + policy.backoff_ms(attempt, random);
-        let counted = unknown_failures + i64::from(budget == Budget::Counts);
+        let counted = of.unknown_failures + i64::from(budget == Budget::Counts);
         let unknown = if budget == Budget::Counts && counted >= policy.unknown_cap {
-            Outcome::dead(id, attempt, now, counted)
+            Outcome::dead(of, now, counted)
         } else {
-            Outcome::failure(id, attempt, retry_at, counted)
+            Outcome::failure(of, retry_at, counted)
         };
         Task {
-            sequence_no: id.to_owned(),
+            sequence_no: of.sequence_no.clone(),
             attempt,
-            unavailable: Outcome::failure(id, attempt, retry_at, unknown_failures),
+            unavailable: Outcome::failure(of, retry_at, of.unknown_failures),
             unknown,
-            suspect: unknown_failures > 0,
-            origin: String::new(),
+            suspect: of.unknown_failures > 0,
+            origin: of.created_at.unwrap_or(0).to_string(),
         }
     }
 }
@@ -153,12 +161,13 @@ pub struct Execution {
 
 /// Puts messages into executions, in their order: as many as the policy and the size of an input permit.
 /// The same messages in the same order give the same executions with the same names, so that a repeated
-/// start is recognised as one.
+/// start is recognised as one. Of several attempts at one id, which a stream can hold of an item that was
+/// deleted and put again, only the last is taken: two in one execution would pass the same fence.
 pub fn batches(source: &str, tasks: Vec<Task>, batch_size: usize, now: EpochMs) -> Vec<Execution> {
     let mut executions = Vec::new();
     let mut open: Vec<Task> = Vec::new();
     let mut open_bytes = 0;
-    for task in tasks {
+    for task in last_of_each_id(tasks) {
         let bytes = serde_json::to_string(&task).map_or(0, |text| text.len());
         let full = open.len() >= batch_size || open_bytes + bytes > MAX_INPUT_BYTES;
         let alone = task.suspect || open.last().is_some_and(|last| last.suspect);
@@ -173,6 +182,13 @@ pub fn batches(source: &str, tasks: Vec<Task>, batch_size: usize, now: EpochMs) 
         executions.push(Execution::new(source, false, open, now));
     }
     executions
+}
+
+fn last_of_each_id(tasks: Vec<Task>) -> Vec<Task> {
+    let mut seen = HashSet::new();
+    let mut kept: Vec<Task> = tasks.into_iter().rev().filter(|task| seen.insert(task.sequence_no.clone())).collect();
+    kept.reverse();
+    kept
 }
 
 /// The execution of a probe: one message, which may pass the breaker.
@@ -206,7 +222,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn task(id: &str) -> Task {
-        Task::new(id, 1, 0, Budget::Counts, &Policy::default(), 0, 0.5)
+        Task::new(&Delivery::pending(id, 1), Budget::Counts, &Policy::default(), 0, 0.5)
     }
 
     fn ids(executions: &[Execution]) -> Vec<Vec<&str>> {
@@ -221,9 +237,17 @@ mod tests {
     }
 
     #[test]
+    fn an_id_is_in_a_start_once() {
+        let second = Task { attempt: 2, ..task("a") };
+        let found = batches("stream", vec![task("a"), task("b"), second], 100, 0);
+        assert_eq!(ids(&found), [vec!["b", "a"]]);
+    }
+
+    #[test]
     fn the_last_permitted_unknown_failure_is_deadly_unless_by_hand() {
         let policy = Policy { unknown_cap: 3, ..Policy::default() };
-        let unknown = |so_far, budget| Task::new("a", 9, so_far, budget, &policy, 0, 0.5).unknown;
+        let of = |unknown_failures| Delivery { unknown_failures, ..Delivery::pending("a", 9) };
+        let unknown = |so_far, budget| Task::new(&of(so_far), budget, &policy, 0, 0.5).unknown;
         assert_eq!(unknown(1, Budget::Counts).send_status, Status::Failure);
         assert_eq!(unknown(2, Budget::Counts).send_status, Status::Dead);
         assert_eq!(unknown(2, Budget::Free).send_status, Status::Failure);
@@ -233,7 +257,7 @@ mod tests {
     #[test]
     fn an_outage_never_kills() {
         let policy = Policy { unknown_cap: 1, ..Policy::default() };
-        let task = Task::new("a", 1_000_000, 0, Budget::Counts, &policy, 0, 0.5);
+        let task = Task::new(&Delivery::pending("a", 1_000_000), Budget::Counts, &policy, 0, 0.5);
         assert_eq!(task.unavailable.send_status, Status::Failure);
         assert_eq!(task.unavailable.unknown_failures, "0");
     }
@@ -265,7 +289,9 @@ mod tests {
             tasks in proptest::collection::vec(("[a-z]{1,2000}", any::<bool>()), 0..150),
             batch_size in 1usize..=100,
         ) {
-            let tasks: Vec<Task> = tasks.into_iter().map(|(id, suspect)| Task { suspect, ..task(&id) }).collect();
+            let numbered = tasks.into_iter().enumerate();
+            let tasks: Vec<Task> =
+                numbered.map(|(n, (id, suspect))| Task { suspect, ..task(&format!("{n}-{id}")) }).collect();
             let expected: Vec<String> = tasks.iter().map(|t| t.sequence_no.clone()).collect();
             let found = batches("stream", tasks, batch_size, 0);
             let flat: Vec<String> = ids(&found).concat().into_iter().map(str::to_owned).collect();

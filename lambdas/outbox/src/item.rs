@@ -120,6 +120,22 @@ pub struct LastError {
 }
 
 impl Delivery {
+    /// A message in its attempt number `attempts`, as the backlog holds it.
+    pub fn pending(id: &str, attempts: i64) -> Delivery {
+        Delivery {
+            sequence_no: id.to_owned(),
+            status: StatusField::Known(Status::Pending),
+            backlog_shard: Some(backlog_shard(Status::Pending, id)),
+            due_at: Some(0),
+            attempts: Some(attempts),
+            unknown_failures: 0,
+            created_at: Some(0),
+            updated_at: Some(0),
+            last_error: None,
+            sns_message_id: None,
+        }
+    }
+
     /// `None` when the item has no `sequenceNo` of type string, which the table does not permit.
     pub fn of(item: &Item) -> Option<Delivery> {
         Some(Delivery {
@@ -153,6 +169,7 @@ impl Delivery {
             StatusField::Known(status) => {
                 self.due_at.is_some()
                     && self.attempts.is_some()
+                    && self.created_at.is_some()
                     && self.backlog_shard.as_deref() == Some(&backlog_shard(*status, &self.sequence_no))
             }
             _ => false,
@@ -229,8 +246,13 @@ mod tests {
         assert!(item(&[(SEND_STATUS, n("1"))]).needs_adoption());
         assert!(item(&[(SEND_STATUS, s("Failure"))]).needs_adoption());
         assert!(!item(&[(SEND_STATUS, s("Successful"))]).needs_adoption());
-        let whole =
-            [(SEND_STATUS, s("Pending")), (BACKLOG_SHARD, s("Pending#10")), (DUE_AT, n("5")), (ATTEMPTS, n("1"))];
+        let whole = [
+            (SEND_STATUS, s("Pending")),
+            (BACKLOG_SHARD, s("Pending#10")),
+            (DUE_AT, n("5")),
+            (ATTEMPTS, n("1")),
+            (CREATED_AT, n("1")),
+        ];
         assert!(!item(&whole).needs_adoption());
         let mut wrong_shard = whole.clone();
         wrong_shard[1].1 = s("Pending#99");

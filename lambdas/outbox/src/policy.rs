@@ -6,8 +6,8 @@ use crate::EpochMs;
 /// Every field is a parameter of the stack and reaches the functions as an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How long an attempt owns its message. Longer than an execution takes, or messages are sent twice as
-    /// often as needed; not much longer, since a message whose execution died waits for it.
+    /// How long an attempt owns its message. Longer than the process function may run, or it never begins;
+    /// not much longer, since a message whose execution died waits for it.
     pub lease_ms: i64,
     /// The first wait after a failure, before jitter.
     pub backoff_base_ms: i64,
@@ -52,7 +52,7 @@ impl Policy {
         };
         let usual = Policy::default();
         Ok(Policy {
-            lease_ms: 1000 * number("LEASE_SECONDS", usual.lease_ms / 1000, 1..=86_400)?,
+            lease_ms: 1000 * number("LEASE_SECONDS", usual.lease_ms / 1000, 90..=86_400)?,
             backoff_base_ms: 1000 * number("BACKOFF_BASE_SECONDS", usual.backoff_base_ms / 1000, 1..=86_400)?,
             backoff_cap_ms: 1000 * number("BACKOFF_CAP_SECONDS", usual.backoff_cap_ms / 1000, 1..=604_800)?,
             unknown_cap: number("UNKNOWN_CAP", usual.unknown_cap, 1..=1000)?,

@@ -11,9 +11,11 @@ use gateway::function::{self, now, time_left};
 use gateway::{Applied, ServiceError, Table};
 use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
 use metric::Metric;
+use outbox::EpochMs;
 use outbox::change;
 use outbox::error::Failure;
-use outbox::execution::{Outcome, Task, Undelivered};
+use outbox::execution::{Task, Undelivered};
+use outbox::item::Delivery;
 use outbox::message::Message;
 use outbox::policy::Policy;
 use publish::{Entry, Topic};
@@ -36,7 +38,7 @@ struct Request {
 #[serde(rename_all = "camelCase")]
 struct Response {
     delivered: usize,
-    /// Deleted, delivered, or begun by somebody else since.
+    /// Deleted, delivered, begun by somebody else since, or with a lease that is nearly over.
     skipped: usize,
     undelivered: Vec<Undelivered>,
 }
@@ -64,42 +66,55 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
+/// A message that this execution may publish.
+struct Mine {
+    task: Task,
+    entry: Entry,
+    created_at: EpochMs,
+}
+
 /// What the fence said of one message.
 enum Fenced {
-    Mine(Task, Box<Entry>),
+    Mine(Box<Mine>),
     Skipped,
-    Undelivered(Undelivered),
+    Undelivered(Box<Undelivered>),
 }
 
 impl Sender {
     async fn handle(&self, request: Request, context: &Context) -> Response {
         let Request { execution, messages } = request;
+        let until = now() + i64::try_from(time_left(context, Duration::ZERO).as_millis()).unwrap_or(i64::MAX / 2);
         let mut response = Response { delivered: 0, skipped: 0, undelivered: vec![] };
         let (mut tasks, mut entries) = (vec![], vec![]);
-        let fenced: Vec<Fenced> =
-            stream::iter(messages).map(|task| self.fence(task, &execution)).buffered(CONCURRENCY).collect().await;
+        let fenced: Vec<Fenced> = stream::iter(messages)
+            .map(|task| self.fence(task, &execution, until))
+            .buffered(CONCURRENCY)
+            .collect()
+            .await;
         for outcome in fenced {
             match outcome {
-                Fenced::Mine(task, entry) => {
-                    tasks.push(task);
-                    entries.push(*entry);
+                Fenced::Mine(mine) => {
+                    tasks.push((mine.task, mine.created_at));
+                    entries.push(mine.entry);
                 }
                 Fenced::Skipped => response.skipped += 1,
-                Fenced::Undelivered(undelivered) => response.undelivered.push(undelivered),
+                Fenced::Undelivered(undelivered) => response.undelivered.push(*undelivered),
             }
         }
         let (results, datapoints) = self.topic.publish(&entries, || time_left(context, RECORD_RESERVE)).await;
         let mut accepted = vec![];
-        for (task, result) in tasks.into_iter().zip(results) {
+        for ((task, created_at), result) in tasks.into_iter().zip(results) {
             match result {
-                Ok(sns_message_id) => accepted.push((task, sns_message_id)),
+                Ok(sns_message_id) => accepted.push((task, created_at, sns_message_id)),
                 Err(failure) => response.undelivered.push(undelivered(&task, &failure, &execution)),
             }
         }
         response.delivered = accepted.len();
         // The metric after the record: the status of a message is worth more than a datapoint.
         stream::iter(accepted)
-            .for_each_concurrent(CONCURRENCY, |(task, id)| self.record(task, id, &execution, context))
+            .for_each_concurrent(CONCURRENCY, |(task, created_at, id)| {
+                self.record(task, created_at, id, &execution, context)
+            })
             .await;
         self.metric.put(&datapoints).await;
         tracing::info!(
@@ -113,14 +128,17 @@ impl Sender {
     }
 
     /// Takes the right to publish this attempt, and reads the message in the same request.
-    async fn fence(&self, task: Task, execution: &str) -> Fenced {
-        match self.table.apply(&change::fence(&task.sequence_no, task.attempt, execution)).await {
+    async fn fence(&self, task: Task, execution: &str, until: EpochMs) -> Fenced {
+        match self.table.apply(&change::fence(&task.sequence_no, task.attempt, execution, until)).await {
             Ok(Applied::Done(Some(item))) => match Message::of(&item) {
                 Ok(message) => {
                     let entry = Entry { sequence_no: task.sequence_no.clone(), message };
-                    Fenced::Mine(task, Box::new(entry))
+                    let created_at = Delivery::of(&item).and_then(|d| d.created_at).unwrap_or(0);
+                    Fenced::Mine(Box::new(Mine { task, entry, created_at }))
                 }
-                Err(reason) => Fenced::Undelivered(undelivered(&task, &Failure::rejected(&reason), execution)),
+                Err(reason) => {
+                    Fenced::Undelivered(Box::new(undelivered(&task, &Failure::rejected(&reason), execution)))
+                }
             },
             Ok(_) => {
                 tracing::info!(sequenceNo = task.sequence_no, attempt = task.attempt, execution, "skipped");
@@ -128,18 +146,25 @@ impl Sender {
             }
             Err(error) => {
                 let failure = Failure::unreachable(&error.code, &format!("the table did not answer: {}", error.text));
-                Fenced::Undelivered(undelivered(&task, &failure, execution))
+                Fenced::Undelivered(Box::new(undelivered(&task, &failure, execution)))
             }
         }
     }
 
     /// Records what SNS accepted, for as long as the function may run: a message that stays Pending is sent
     /// again when its lease is over.
-    async fn record(&self, task: Task, sns_message_id: String, execution: &str, context: &Context) {
+    async fn record(
+        &self,
+        task: Task,
+        created_at: EpochMs,
+        sns_message_id: String,
+        execution: &str,
+        context: &Context,
+    ) {
         let Task { sequence_no, attempt, .. } = task;
         loop {
             let now = now();
-            let success = change::succeed(&sequence_no, &sns_message_id, now, self.policy.expires_at(now));
+            let success = change::succeed(&sequence_no, created_at, &sns_message_id, now, self.policy.expires_at(now));
             let error: ServiceError = match self.table.apply(&success).await {
                 Ok(_) => {
                     tracing::info!(
@@ -188,10 +213,7 @@ fn undelivered(task: &Task, failure: &Failure, execution: &str) -> Undelivered {
         "not delivered"
     );
     let outcome = match failure.class {
-        Class::Rejected => {
-            let failures = task.unavailable.unknown_failures.parse().unwrap_or(0);
-            Outcome::dead(&task.sequence_no, task.attempt, now, failures)
-        }
+        Class::Rejected => task.unavailable.rejected(now),
         Class::Unavailable => task.unavailable.clone(),
         Class::Unknown => task.unknown.clone(),
     };

@@ -141,17 +141,7 @@ impl Retry {
             ClaimBy::Schedule => Budget::Counts,
             ClaimBy::Hand => Budget::Free,
         };
-        let attempt = claimed.attempts.unwrap_or(1);
-        let task = Task::new(
-            &claimed.sequence_no,
-            attempt,
-            claimed.unknown_failures,
-            budget,
-            &self.policy,
-            now,
-            rand::random(),
-        );
-        Task { origin: claimed.created_at.unwrap_or(0).to_string(), ..task }
+        Task::new(claimed, budget, &self.policy, now, rand::random())
     }
 
     async fn start(&self, request: &Request, tasks: Vec<Task>, response: &mut Response) {
