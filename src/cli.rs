@@ -111,6 +111,8 @@ pub enum Command {
     Retry(commands::retry::Retry),
     /// How the outbox is: stack, backlog, breaker, schedule, executions, dead letters
     Status(commands::status::Status),
+    /// Find what no index holds, and take it into the backlog
+    Reconcile(commands::reconcile::Reconcile),
     /// Prove the deployed pipeline: deliver, break, recover
     Drill(commands::drill::Drill),
     /// Start the local engine, deploy, and run the drill

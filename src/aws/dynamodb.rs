@@ -3,9 +3,11 @@
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures::{Stream, TryStreamExt, stream};
 use gateway::{ServiceError, describe};
 use outbox::EpochMs;
 use outbox::item::{self, Status};
+use serde_dynamo::Item;
 
 pub struct DynamoDb {
     client: Client,
@@ -92,5 +94,44 @@ impl DynamoDb {
         let request =
             self.client.delete_item().table_name(table).key(item::SEQUENCE_NO, AttributeValue::S(id.to_owned()));
         request.send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    /// Reads one segment of the table, page by page: what the backlog must hold, with what tells whether it
+    /// does. Reads the whole segment, whatever it gives.
+    pub fn undelivered<'a>(
+        &'a self,
+        table: &'a str,
+        segment: i32,
+        segments: i32,
+    ) -> impl Stream<Item = Result<Item, ServiceError>> + 'a {
+        let fields = [
+            item::SEQUENCE_NO,
+            item::SEND_STATUS,
+            item::BACKLOG_SHARD,
+            item::DUE_AT,
+            item::ATTEMPTS,
+            item::CREATED_AT,
+            item::UNKNOWN_FAILURES,
+        ];
+        let pages = stream::try_unfold(Some(None), move |start| async move {
+            let Some(start) = start else { return Ok(None) };
+            let mut request = self
+                .client
+                .scan()
+                .table_name(table)
+                .segment(segment)
+                .total_segments(segments)
+                .filter_expression("#sendStatus <> :done OR attribute_not_exists(#sendStatus)")
+                .expression_attribute_values(":done", AttributeValue::S(Status::Successful.to_string()))
+                .projection_expression(fields.map(|name| format!("#{name}")).join(", "))
+                .set_exclusive_start_key(start);
+            for name in fields {
+                request = request.expression_attribute_names(format!("#{name}"), name);
+            }
+            let answer = request.send().await.map_err(|error| describe(&error))?;
+            let next = answer.last_evaluated_key.filter(|key| !key.is_empty()).map(Some);
+            Ok::<_, ServiceError>(Some((answer.items.unwrap_or_default(), next)))
+        });
+        pages.map_ok(|items| stream::iter(items.into_iter().map(|item| Ok(Item::from(item))))).try_flatten()
     }
 }

@@ -94,6 +94,32 @@ impl Sqs {
         Ok(received)
     }
 
+    /// Takes all messages of a queue out of sight for ten minutes; answers their handles. None when there is
+    /// no such queue.
+    pub async fn lease_all(&self, name: &str) -> Result<Vec<String>, ServiceError> {
+        let Some(url) = self.url(name).await? else { return Ok(vec![]) };
+        let mut handles = vec![];
+        loop {
+            let request =
+                self.client.receive_message().queue_url(&url).max_number_of_messages(10).visibility_timeout(600);
+            let answer = request.send().await.map_err(|error| describe(&error))?;
+            if answer.messages().is_empty() {
+                return Ok(handles);
+            }
+            handles.extend(answer.messages().iter().filter_map(|message| message.receipt_handle().map(str::to_owned)));
+        }
+    }
+
+    /// Deletes messages by their handles; answers how many.
+    pub async fn remove(&self, name: &str, handles: &[String]) -> Result<u64, ServiceError> {
+        let Some(url) = self.url(name).await? else { return Ok(0) };
+        for handle in handles {
+            let done = self.client.delete_message().queue_url(&url).receipt_handle(handle).send().await;
+            done.map_err(|error| describe(&error))?;
+        }
+        Ok(handles.len() as u64)
+    }
+
     pub async fn delete(&self, url: &str) -> Result<(), ServiceError> {
         self.client.delete_queue().queue_url(url).send().await.map(|_| ()).map_err(|error| describe(&error))
     }

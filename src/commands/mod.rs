@@ -6,6 +6,7 @@ pub mod destroy;
 pub mod drill;
 pub mod failed;
 pub mod local;
+pub mod reconcile;
 pub mod retry;
 pub mod send;
 pub mod show;
@@ -41,6 +42,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Retry(command) => command.run(&context).await,
             Command::Status(command) => command.run(&context).await,
             Command::Destroy(command) => command.run(&context).await,
+            Command::Reconcile(command) => command.run(&context).await,
             Command::Local(_) | Command::Demo(_) | Command::Drill(_) => Ok(ExitCode::SUCCESS),
         }
     };

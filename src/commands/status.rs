@@ -184,7 +184,12 @@ impl StatusView {
             match depth {
                 None => say(format!("the dead letter queue of the {queue} is missing")),
                 Some(0) => {}
-                Some(depth) => say(format!("{depth} dead letters of the {queue}")),
+                Some(depth) if queue == "stream" => {
+                    say(format!("{depth} dead letters of the stream: `{}` settles them", context.again("reconcile")));
+                }
+                Some(depth) => say(format!(
+                    "{depth} dead letters of the {queue}: a run of the schedule was lost, the next made up for it"
+                )),
             }
         }
         for email in &self.unconfirmed_email {

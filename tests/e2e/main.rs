@@ -2,7 +2,9 @@
 //! `disa` command as a user calls it. The run starts an engine of its own on a free port, and stops it.
 
 mod delivery;
+mod faults;
 mod operating;
+mod proxy;
 mod retrying;
 mod stack;
 mod world;
@@ -26,11 +28,12 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 4] = [
+    let modules: [(&str, &[(&str, Test)]); 5] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("operating", operating::TESTS),
         ("stack", stack::TESTS),
+        ("faults", faults::TESTS),
     ];
     let mut trials = vec![];
     for (module, tests) in modules {

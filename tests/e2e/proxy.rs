@@ -153,7 +153,10 @@ async fn read(client: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<O
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().filter_map(|line| line.split_once(':')).find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
+    head.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(found, _)| found.eq_ignore_ascii_case(name))
+        .map(|(_, v)| v.trim())
 }
 
 /// From the scope of the signature: `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
@@ -193,7 +196,8 @@ fn error(request: &Request, status: u16) -> String {
     };
     let (kind, body) = match request.service.as_str() {
         "sns" => {
-            let xml = format!("<ErrorResponse><Error><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>");
+            let xml =
+                format!("<ErrorResponse><Error><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>");
             ("text/xml", xml)
         }
         _ => ("application/x-amz-json-1.0", format!(r#"{{"__type":"{code}","message":"injected"}}"#)),

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use gateway::{Applied, Table};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use outbox::change;
 use outbox::item::{Delivery, Status};
 use outbox::message::Message;
@@ -52,6 +54,17 @@ impl World {
         let mut command = disa(&self.data, &self.instance);
         command.env("DISA_LOCAL", "1");
         command
+    }
+
+    /// Kills every function that this run's engine has started, as SIGKILL does; answers how many.
+    pub fn kill_functions(&self) -> usize {
+        let ours = |pid: &i32| {
+            let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+            exe.starts_with(self.data.join("instances").join(&self.instance))
+        };
+        let processes = std::fs::read_dir("/proc").expect("a list of processes").flatten();
+        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).filter(ours);
+        pids.filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()).count()
     }
 
     /// The deployment that most tests share.
@@ -187,10 +200,14 @@ impl Deployment {
 
     /// Writes many messages at once, as `disa send` writes each.
     pub fn write_many(&self, ids: &[String]) {
+        self.write_leased(ids, 300_000);
+    }
+
+    pub fn write_leased(&self, ids: &[String], lease_ms: i64) {
         use futures::StreamExt;
         let write = |id: String| async move {
             let message = Message { body: format!("body of {id}"), subject: None, attributes: Default::default() };
-            let change = change::write(&id, &message, now(), 300_000);
+            let change = change::write(&id, &message, now(), lease_ms);
             let applied = self.table.apply(&change).await.expect("the message is written");
             assert!(matches!(applied, Applied::Done(_)));
         };
@@ -241,13 +258,21 @@ impl Deployment {
 
     /// Points the process function at another topic.
     pub fn set_topic(&self, arn: &str) {
+        self.set_variable(Function::Process, "SNS_TOPIC_ARN", arn);
+    }
+
+    pub fn set_variable(&self, function: Function, name: &str, value: &str) {
+        self.set_variables(function, &[(name.to_owned(), value.to_owned())]);
+    }
+
+    pub fn set_variables(&self, function: Function, set: &[(String, String)]) {
         let lambda = aws_sdk_lambda::Client::new(&self.world.config);
-        let function = self.names.function(Function::Process);
+        let function = self.names.function(function);
         self.block_on(async {
             let found =
                 lambda.get_function_configuration().function_name(&function).send().await.expect("the function");
             let mut variables = found.environment.and_then(|e| e.variables).unwrap_or_default();
-            variables.insert("SNS_TOPIC_ARN".to_owned(), arn.to_owned());
+            variables.extend(set.iter().cloned());
             let environment = aws_sdk_lambda::types::Environment::builder().set_variables(Some(variables)).build();
             let update = lambda.update_function_configuration().function_name(&function).environment(environment);
             update.send().await.expect("the variable is set");

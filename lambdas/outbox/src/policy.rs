@@ -3,6 +3,9 @@
 
 use crate::EpochMs;
 
+/// What a lease is longer than a function's timeout: time to start an execution, and to begin.
+const LEASE_RESERVE_S: i64 = 20;
+
 /// Every field is a parameter of the stack and reaches the functions as an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -51,8 +54,11 @@ impl Policy {
             },
         };
         let usual = Policy::default();
+        // Nothing is published under a lease that ends before the function does: a shorter one would send
+        // nothing at all.
+        let shortest_lease = number("FUNCTION_TIMEOUT_SECONDS", 30, 1..=900)? + LEASE_RESERVE_S;
         Ok(Policy {
-            lease_ms: 1000 * number("LEASE_SECONDS", usual.lease_ms / 1000, 90..=86_400)?,
+            lease_ms: 1000 * number("LEASE_SECONDS", usual.lease_ms / 1000, 30..=86_400)?.max(shortest_lease),
             backoff_base_ms: 1000 * number("BACKOFF_BASE_SECONDS", usual.backoff_base_ms / 1000, 1..=86_400)?,
             backoff_cap_ms: 1000 * number("BACKOFF_CAP_SECONDS", usual.backoff_cap_ms / 1000, 1..=604_800)?,
             unknown_cap: number("UNKNOWN_CAP", usual.unknown_cap, 1..=1000)?,
@@ -112,6 +118,19 @@ mod tests {
         assert_eq!(policy.allowance(Some(-5)), 100);
         assert_eq!(policy.allowance(Some(i64::MAX)), 5000);
         assert_eq!(policy.allowance(None), 5000);
+    }
+
+    #[test]
+    fn a_lease_outlives_the_function() {
+        let lease = |timeout: &str| {
+            let env = |name: &str| match name {
+                "LEASE_SECONDS" => Some("30".to_owned()),
+                "FUNCTION_TIMEOUT_SECONDS" => Some(timeout.to_owned()),
+                _ => None,
+            };
+            Policy::from_env(env).map(|policy| policy.lease_ms)
+        };
+        assert_eq!((lease("60"), lease("10")), (Ok(80_000), Ok(30_000)));
     }
 
     #[test]

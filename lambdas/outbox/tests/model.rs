@@ -77,9 +77,18 @@ struct Execution {
 enum Phase {
     Waiting,
     /// The function runs until this time at the latest.
-    Fenced(Vec<(Task, Item)>, Vec<Outcome>, EpochMs),
+    Fenced(Vec<Mine>, Vec<Outcome>, EpochMs),
     Recording(Vec<Accepted>, Vec<Outcome>, EpochMs),
     Updating(Vec<Outcome>),
+}
+
+/// A message that an execution may publish.
+#[derive(Clone, Debug)]
+struct Mine {
+    task: Task,
+    created_at: EpochMs,
+    /// Which item of its id it is.
+    birth: u64,
 }
 
 /// A message that SNS acknowledged.
@@ -94,7 +103,6 @@ struct Accepted {
 #[derive(Debug, Default)]
 struct Life {
     number: u64,
-    created_at: Option<EpochMs>,
     attempts: i64,
     was_successful: bool,
     /// By hand, and no stream function has seen it yet.
@@ -317,7 +325,11 @@ impl World {
             let until = deadline + 2 * SKEW;
             if let Ok(Some(item)) = self.apply(&change::fence(&task.sequence_no, task.attempt, name, until)) {
                 match Message::of(&item) {
-                    Ok(_) => mine.push((task.clone(), item)),
+                    Ok(_) => {
+                        let created_at = Delivery::of(&item).and_then(|d| d.created_at).expect("adopted");
+                        let birth = self.lives[&task.sequence_no].number;
+                        mine.push(Mine { task: task.clone(), created_at, birth });
+                    }
                     Err(_) => outcomes.push(task.unavailable.rejected(self.now)),
                 }
             }
@@ -325,18 +337,15 @@ impl World {
         Phase::Fenced(mine, outcomes, deadline)
     }
 
-    fn publish(&mut self, mine: Vec<(Task, Item)>, mut outcomes: Vec<Outcome>, deadline: EpochMs, sns: Sns) -> Phase {
+    fn publish(&mut self, mine: Vec<Mine>, mut outcomes: Vec<Outcome>, deadline: EpochMs, sns: Sns) -> Phase {
         let mut accepted = vec![];
-        for (task, item) in mine {
+        for Mine { task, created_at, birth } in mine {
             let id = task.sequence_no.clone();
             match sns {
                 Sns::Accepts | Sns::AcceptsAndTheAnswerIsLost => {
                     let lost = matches!(sns, Sns::AcceptsAndTheAnswerIsLost);
-                    let created_at = Delivery::of(&item).and_then(|d| d.created_at).expect("adopted");
-                    // What was published may be gone by now, and another item stand in its place.
-                    let same = |life: &&mut Life| life.created_at.is_none_or(|time| time == created_at);
-                    let life = self.lives.get_mut(&id).filter(same);
-                    let birth = life.as_ref().map_or(0, |life| life.number);
+                    // What is published may be gone by now, and another item stand in its place.
+                    let life = self.lives.get_mut(&id).filter(|life| life.number == birth);
                     if let Some(life) = life {
                         life.accepted += 1;
                         life.lost += u32::from(lost);
@@ -391,7 +400,6 @@ impl World {
             }
             assert!(life.accepted <= 1 + life.lost, "{id}: delivered twice, and no acknowledgement was lost");
             life.attempts = attempts;
-            life.created_at = delivery.created_at;
             life.was_successful = successful;
         }
     }
