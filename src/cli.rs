@@ -33,14 +33,7 @@ pub struct Global {
     #[arg(long, global = true, env = "DISA_REGION", hide_env_values = true, value_name = "NAME")]
     pub region: Option<String>,
     /// Address of an AWS-compatible service
-    #[arg(
-        long,
-        global = true,
-        env = "DISA_ENDPOINT_URL",
-        hide_env_values = true,
-        value_name = "URL",
-        conflicts_with = "local"
-    )]
+    #[arg(long, global = true, env = "DISA_ENDPOINT_URL", hide_env_values = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
     /// Project: the first part of every name
     #[arg(long, global = true, env = "DISA_PROJECT", hide_env_values = true, value_name = "NAME", default_value = "disa", value_parser = project)]
@@ -64,7 +57,7 @@ pub struct Global {
     #[arg(short, long, global = true, env = "DISA_VERBOSE", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub verbose: bool,
     /// Say nothing but results and errors
-    #[arg(short, long, global = true, env = "DISA_QUIET", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, env = "DISA_QUIET", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub quiet: bool,
     /// When to use colour; NO_COLOR is obeyed
     #[arg(

@@ -24,6 +24,10 @@ impl Context {
     /// Finds the credentials' region; with `--local` starts the engine if it does not run.
     pub async fn connect(global: &Global, ui: Ui) -> Result<Context> {
         let names = Names { project: global.project.clone(), environment: global.env.clone() };
+        if global.local && global.endpoint_url.is_some() {
+            return Err(Error::usage("`--local` and `--endpoint-url` name two places")
+                .hint("one of them may be set in the environment: DISA_LOCAL, DISA_ENDPOINT_URL"));
+        }
         let endpoint = match global.local {
             true => Some(local::up(&ui).await?.endpoint()),
             false => global.endpoint_url.clone(),

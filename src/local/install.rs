@@ -38,7 +38,9 @@ pub async fn ensure(environment: &Path, ui: &Ui) -> Result<()> {
     std::fs::create_dir_all(environment).doing(&format!("make the directory {}", environment.display()))?;
     let made = Command::new(&python).args(["-m", "venv"]).arg(environment).stdin(Stdio::null()).output().await;
     check(made.doing("run Python")?, "cannot make a Python environment").map_err(|error| {
-        error.hint("Python's `venv` and `pip` are needed; on Debian and Ubuntu: apt install python3-venv")
+        error
+            .hint("Python's `venv` and `pip` are needed; on Debian and Ubuntu: apt install python3-venv")
+            .hint(format!("and room on the disk, about 100 MB in {}", environment.display()))
     })?;
     progress.say("installing the engine from PyPI");
     let requirements = environment.join("requirements.txt");

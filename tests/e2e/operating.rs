@@ -16,6 +16,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("where_nothing_is_deployed_every_command_says_so", nothing_deployed),
     ("no_credentials_and_no_region_have_exit_code_5", no_access),
     ("an_engine_that_is_gone_is_told", engine_gone),
+    ("a_variable_that_says_no_is_no_choice", switched_off),
+    ("without_python_the_engine_says_what_to_install", no_python),
     ("a_closed_pipe_is_no_error", closed_pipe),
     ("an_interrupted_drill_puts_everything_back", interrupted_drill),
     ("two_commands_at_once_start_one_engine", two_starts),
@@ -40,6 +42,7 @@ fn bad_messages(world: &'static World) {
         (&["failed", "list", "--status", "lost"], "possible values"),
         (&["deploy", "--set", "Nonsense=1"], "has no parameter `Nonsense`"),
         (&["nonsense"], "unrecognized subcommand"),
+        (&["status", "--endpoint-url", "http://127.0.0.1:1"], "name two places"),
     ];
     for (arguments, expected) in cases {
         let ran = deployment.run(arguments);
@@ -107,6 +110,27 @@ fn no_access(world: &'static World) {
     let ran = Ran::from(elsewhere(world, &arguments).output().expect("disa runs"));
     assert_eq!(ran.code, 5, "{ran:?}");
     assert!(ran.err.contains("give credentials") && ran.err.contains("--local"), "{ran:?}");
+}
+
+/// A variable that is set to "no" is no choice: it stands in nobody's way.
+fn switched_off(world: &'static World) {
+    let arguments =
+        ["status", "-q", "--region", "us-east-1", "--endpoint-url", &world.endpoint, "--project", "nowhere"];
+    let mut command = elsewhere(world, &arguments);
+    command.env("DISA_LOCAL", "0").env("DISA_VERBOSE", "0");
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let ran = Ran::from(command.output().expect("disa runs"));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("there is no stack"), "{ran:?}");
+}
+
+fn no_python(world: &'static World) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = world.command();
+    command.env("DISA_DATA_DIR", directory.path()).env("PATH", "/nonexistent").args(["local", "up"]);
+    let ran = Ran::from(command.output().expect("disa runs"));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("needs Python 3.10") && ran.err.contains("apt install python3"), "{ran:?}");
 }
 
 fn engine_gone(world: &'static World) {
