@@ -61,7 +61,7 @@ pub struct Build<'a> {
 pub async fn code(build: Build<'_>, ui: &Ui) -> Result<BTreeMap<Function, Code>> {
     if let (Some(carried), None) = (CARRIED, build.target) {
         let binaries = carried.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
-        return pack_all(&binaries.into_iter().collect());
+        return pack_all(&binaries.into_iter().collect(), build.quick);
     }
     let Some(checkout) = checkout() else {
         return Err(Error::failed("this `disa` carries no functions, and runs in no checkout of the project")
@@ -74,10 +74,10 @@ pub async fn code(build: Build<'_>, ui: &Ui) -> Result<BTreeMap<Function, Code>>
         let bytes = tokio::fs::read(&path).await.doing(&format!("read the built function {}", path.display()))?;
         binaries.insert(name, bytes);
     }
-    pack_all(&binaries)
+    pack_all(&binaries, build.quick)
 }
 
-fn pack_all(binaries: &BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<Function, Code>> {
+fn pack_all(binaries: &BTreeMap<String, Vec<u8>>, quick: bool) -> Result<BTreeMap<Function, Code>> {
     let mut all = BTreeMap::new();
     for function in Function::ALL {
         let name = function.binary();
@@ -86,7 +86,7 @@ fn pack_all(binaries: &BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<Function, C
             Error::failed(format!("`{name}` is no Linux binary for x86_64 or arm64, which is what Lambda runs"))
                 .hint("build on Linux, or for it: `disa deploy --target x86_64-unknown-linux-gnu`")
         })?;
-        let zip = pack(binary).map_err(|error| Error::failed(format!("cannot zip `{name}`")).because(error))?;
+        let zip = pack(binary, quick).map_err(|error| Error::failed(format!("cannot zip `{name}`")).because(error))?;
         all.insert(function, Code { zip, architecture });
     }
     Ok(all)
@@ -94,11 +94,11 @@ fn pack_all(binaries: &BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<Function, C
 
 /// A zip with the binary as `bootstrap`, what `provided.al2023` runs. Date and mode are fixed: the same code
 /// gives the same bytes.
-fn pack(binary: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
+fn pack(binary: &[u8], quick: bool) -> zip::result::ZipResult<Vec<u8>> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Deflated)
-        .compression_level(Some(9))
+        .compression_level(Some(if quick { 1 } else { 9 }))
         .last_modified_time(zip::DateTime::default())
         .unix_permissions(0o755);
     writer.start_file("bootstrap", options)?;
@@ -160,9 +160,9 @@ mod tests {
 
     #[test]
     fn the_same_code_gives_the_same_zip() {
-        let first = pack(b"binary").expect("a zip");
-        assert_eq!(first, pack(b"binary").expect("a zip"));
-        assert_ne!(first, pack(b"other").expect("a zip"));
+        let first = pack(b"binary", false).expect("a zip");
+        assert_eq!(first, pack(b"binary", false).expect("a zip"));
+        assert_ne!(first, pack(b"other", false).expect("a zip"));
         let mut archive = zip::ZipArchive::new(Cursor::new(first)).expect("readable");
         let file = archive.by_name("bootstrap").expect("bootstrap");
         assert_eq!(file.unix_mode().map(|mode| mode & 0o777), Some(0o755));
