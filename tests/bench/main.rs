@@ -27,9 +27,9 @@ const STARTS: usize = 20;
 fn main() {
     let world: &'static World = Box::leak(Box::new(World::start()));
     // The first deployment builds the functions.
-    world.deploy("built", &["RetrySchedule=rate(1 day)"]);
+    world.deploy("built", &[world::NO_SCHEDULE]);
     let begin = Instant::now();
-    let deployment = world.deploy("bench", &["RetrySchedule=rate(1 day)"]);
+    let deployment = world.deploy("bench", &[world::NO_SCHEDULE]);
     row("local deploy, functions built", begin.elapsed().as_secs_f64(), "s");
     let begin = Instant::now();
     deployment.ok(&["deploy"]);
@@ -37,7 +37,7 @@ fn main() {
     latency(&deployment);
     let batched = throughput(&deployment, MESSAGES);
     row("throughput, batches of 100", batched, "messages/s");
-    let single = world.deploy("single", &["BatchSize=1", "RetrySchedule=rate(1 day)"]);
+    let single = world.deploy("single", &["BatchSize=1", world::NO_SCHEDULE]);
     let rival = throughput(&single, RIVAL_MESSAGES);
     row("throughput, one execution a message", rival, "messages/s");
     row("ratio", batched / rival, "times");

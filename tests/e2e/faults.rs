@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::Test;
 use crate::delivery::{all_executions_end, state_machine};
 use crate::proxy::{Fault, Proxy, Rule};
-use crate::world::{Deployment, World, s};
+use crate::world::{Deployment, NO_SCHEDULE, World, s};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("sns_fails_in_every_way_for_a_while", sns_fails),
@@ -28,13 +28,8 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 
 /// Quick to come back: the shortest leases and waits that the stack permits.
-pub const QUICK: [&str; 5] = [
-    "LambdaFunctionTimeoutSecs=20",
-    "LeaseSeconds=40",
-    "BackoffBaseSeconds=1",
-    "BackoffCapSeconds=2",
-    "RetrySchedule=rate(1 day)",
-];
+pub const QUICK: [&str; 5] =
+    ["LambdaFunctionTimeoutSecs=20", "LeaseSeconds=40", "BackoffBaseSeconds=1", "BackoffCapSeconds=2", NO_SCHEDULE];
 const LEASE_MS: i64 = 40_000;
 const MESSAGES: usize = 40;
 const SEED: u64 = 7;

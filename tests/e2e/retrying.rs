@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::Test;
 use crate::delivery::all_executions_end;
-use crate::world::{Deployment, World, n, now, s, wait};
+use crate::world::{Deployment, NO_SCHEDULE, World, n, now, s, wait};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("a_missing_topic_opens_the_breaker_and_a_probe_closes_it", outage),
@@ -19,7 +19,7 @@ pub const TESTS: &[(&str, Test)] = &[
 ];
 
 fn outage(world: &'static World) {
-    let deployment = world.deploy("outage", &[]);
+    let deployment = world.deploy("outage", &[NO_SCHEDULE]);
     deployment.break_topic();
     deployment.ok(&["send", "a", "--id", "out-a"]);
     let failed = deployment.await_status("out-a", Status::Failure);
@@ -131,7 +131,7 @@ fn lost_execution(world: &'static World) {
 }
 
 fn pages(world: &'static World) {
-    let deployment = world.deploy("pages", &["RetrySchedule=rate(1 day)"]);
+    let deployment = world.deploy("pages", &[NO_SCHEDULE]);
     // All in one shard, each of 2 KB in the index: more than 1 MB, which is one page of DynamoDB.
     let ids: Vec<String> = (0..).map(|n| format!("page-{n}")).filter(|id| item::shard(id) == 0).take(700).collect();
     let last_error = AttributeValue::M([("code".to_owned(), s("X")), ("text".to_owned(), s(&"x".repeat(1900)))].into());

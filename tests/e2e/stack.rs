@@ -4,7 +4,7 @@ use outbox::item::Status;
 use outbox::names::Function;
 
 use crate::Test;
-use crate::world::{Ran, World};
+use crate::world::{NO_SCHEDULE, Ran, World};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("a_second_deploy_changes_nothing", unchanged),
@@ -62,7 +62,7 @@ fn refused(world: &'static World) {
 }
 
 fn destroy(world: &'static World) {
-    let deployment = world.deploy("gone", &[]);
+    let deployment = world.deploy("gone", &[NO_SCHEDULE]);
     deployment.break_topic();
     deployment.ok(&["send", "kept", "--id", "kept"]);
     deployment.await_status("kept", Status::Failure);
@@ -72,7 +72,7 @@ fn destroy(world: &'static World) {
     assert_eq!(destroyed["stack"], "gone-devl-root-stack");
     assert_eq!(deployment.run(&["status"]).code, 1);
     assert!(deployment.delivery("kept").is_some_and(|delivery| delivery.is(Status::Failure)));
-    let again = world.deploy("gone", &[]);
+    let again = world.deploy("gone", &[NO_SCHEDULE]);
     assert_eq!(again.ok(&["status"])["backlog"]["Failure"], 1);
     again.ok(&["retry", "now"]);
     again.await_status("kept", Status::Successful);
