@@ -182,6 +182,8 @@ fn says_nothing_changed(reason: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stack::status::{Next, next};
+    use aws_sdk_cloudformation::types::StackStatus;
     use gateway::replay::answers;
 
     #[tokio::test]
@@ -217,5 +219,13 @@ mod tests {
         assert_eq!(gateway.change_set("arn").await, Ok(ChangeSet::NothingChanged));
         assert_eq!(gateway.change_set("arn").await, Ok(ChangeSet::NothingChanged));
         assert_eq!(gateway.change_set("arn").await, Ok(ChangeSet::Failed("Template error".into())));
+    }
+
+    #[test]
+    fn every_status_that_aws_knows_has_an_answer() {
+        for status in StackStatus::values() {
+            let unknown = Next::Stuck("Disa does not know this status: look at it in the CloudFormation console");
+            assert_ne!(next(Some(status)), unknown, "{status}");
+        }
     }
 }

@@ -57,15 +57,6 @@ pub fn end(status: &str) -> End {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_cloudformation::types::StackStatus;
-
-    #[test]
-    fn every_status_that_aws_knows_has_an_answer() {
-        for status in StackStatus::values() {
-            let unknown = Next::Stuck("Disa does not know this status: look at it in the CloudFormation console");
-            assert_ne!(next(Some(status)), unknown, "{status}");
-        }
-    }
 
     #[test]
     fn an_operation_that_runs_is_not_disturbed() {
