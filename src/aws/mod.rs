@@ -72,7 +72,9 @@ impl Clients {
         }
         if target.local {
             let region = target.region.clone().unwrap_or_else(|| "us-east-1".to_owned());
-            loader = loader.region(Region::new(region)).test_credentials();
+            // The engine's own root, also where it is made to enforce policies (AUTH=true).
+            let root = aws_sdk_dynamodb::config::Credentials::new("test", "test", None, None, "local engine");
+            loader = loader.region(Region::new(region)).credentials_provider(root);
         }
         let config = loader.load().await;
         let Some(region) = config.region().map(|region| region.as_ref().to_owned()) else {

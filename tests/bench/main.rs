@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use gateway::Range;
 use outbox::item::Status;
 use world::{Deployment, World};
 
@@ -25,7 +24,11 @@ const RIVAL_MESSAGES: usize = 300;
 const STARTS: usize = 20;
 
 fn main() {
-    let world: &'static World = Box::leak(Box::new(World::start()));
+    World::with("test", &[], pipeline);
+    functions();
+}
+
+fn pipeline(world: &'static World) {
     // The first deployment builds the functions.
     world.deploy("built", &[world::NO_SCHEDULE]);
     let begin = Instant::now();
@@ -41,8 +44,6 @@ fn main() {
     let rival = throughput(&single, RIVAL_MESSAGES);
     row("throughput, one execution a message", rival, "messages/s");
     row("ratio", batched / rival, "times");
-    world.stop();
-    functions();
 }
 
 fn row(name: &str, value: f64, unit: &str) {
@@ -69,16 +70,8 @@ fn throughput(deployment: &Deployment, messages: usize) -> f64 {
     let ids: Vec<String> = (0..messages).map(|n| format!("throughput-{n}")).collect();
     let begin = Instant::now();
     deployment.write_many(&ids);
-    let undelivered = || -> u64 {
-        let counts = [Status::Pending, Status::Failure].map(|status| {
-            let shards = (0..outbox::item::SHARDS)
-                .map(|shard| deployment.table.backlog_count(status, shard, Range::All, i64::MAX));
-            deployment.block_on(futures::future::try_join_all(shards)).expect("a count").iter().sum::<u64>()
-        });
-        counts.iter().sum()
-    };
     // A look costs the engine 32 queries: a few a second, or looking is the load.
-    while undelivered() > 0 {
+    while !deployment.backlog().is_empty() {
         assert!(begin.elapsed() < 10 * world::LIMIT, "not delivered in time");
         std::thread::sleep(Duration::from_millis(250));
     }

@@ -12,8 +12,10 @@ use serde_json::json;
 
 use crate::Test;
 use crate::delivery::{all_executions_end, state_machine};
-use crate::proxy::{Fault, Proxy, Rule};
-use crate::world::{Deployment, NO_SCHEDULE, World, s};
+use crate::proxy::Fault;
+use crate::proxy::Share::{Every, Rate};
+use crate::scene::{MESSAGES, SEED, Scene, recover};
+use crate::world::{Ran, World, s, wait, wait_for};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("sns_fails_in_every_way_for_a_while", sns_fails),
@@ -22,108 +24,22 @@ pub const TESTS: &[(&str, Test)] = &[
     ("cloudwatch_refuses_everything", cloudwatch_refuses),
     ("executions_cannot_be_started", starts_throttled),
     ("functions_are_killed_at_random_moments", functions_killed),
+    ("the_process_function_crashes_on_every_third_batch", crashes),
     ("executions_are_stopped_by_hand", executions_stopped),
     ("what_no_index_holds_is_reconciled", reconciled),
+    ("batches_too_old_for_the_stream_are_dead_letters_and_reconciled", stream_dead_letters),
+    ("the_command_gets_through_or_says_why_not", command_harmed),
     ("the_engine_stops_and_starts_in_the_middle", engine_restarted),
 ];
 
-/// Quick to come back: the shortest leases and waits that the stack permits.
-pub const QUICK: [&str; 5] =
-    ["LambdaFunctionTimeoutSecs=20", "LeaseSeconds=40", "BackoffBaseSeconds=1", "BackoffCapSeconds=2", NO_SCHEDULE];
-const LEASE_MS: i64 = 40_000;
-const MESSAGES: usize = 40;
-const SEED: u64 = 7;
-/// A lease and what follows it.
-const RECOVERY: Duration = Duration::from_secs(150);
-
-struct Scene {
-    deployment: Deployment,
-    proxy: Proxy,
-    ids: Vec<String>,
-}
-
-impl Scene {
-    fn new(world: &'static World, project: &str) -> Scene {
-        let deployment = world.deploy(project, &QUICK);
-        let proxy = Proxy::start(&world.runtime, &world.endpoint, SEED);
-        // The engine sets AWS_ENDPOINT_URL itself; the SDK prefers the ones that name a service.
-        let endpoints =
-            ["SNS", "DYNAMODB", "SFN", "CLOUDWATCH"].map(|s| (format!("AWS_ENDPOINT_URL_{s}"), proxy.endpoint()));
-        for function in Function::ALL {
-            deployment.set_variables(function, &endpoints);
-        }
-        let ids = (0..MESSAGES).map(|n| format!("{project}-{n}")).collect();
-        Scene { deployment, proxy, ids }
-    }
-
-    /// Half of the messages as `disa send` writes them, half as a hand does.
-    fn write(&self) {
-        let (sent, by_hand) = self.ids.split_at(MESSAGES / 2);
-        self.deployment.write_leased(sent, LEASE_MS);
-        for id in by_hand {
-            self.deployment.put_by_hand(id, &[("message", s(&format!("body of {id}")))]);
-        }
-    }
-
-    fn harm(&self, rules: &[(&'static str, &'static str, f64, Fault)]) {
-        let rule = |(service, operation, rate, fault): &(&'static str, &'static str, f64, Fault)| Rule {
-            service,
-            operation,
-            rate: *rate,
-            fault: *fault,
-        };
-        self.proxy.set(rules.iter().map(rule).collect());
-    }
-
-    /// Lets the retry function run, as the schedule does, for a while.
-    fn keep_retrying(&self, time: Duration) {
-        let begin = Instant::now();
-        while begin.elapsed() < time {
-            // Its errors are part of the scene.
-            let _ = self.deployment.invoke(Function::Retry, &json!({}));
-            std::thread::sleep(Duration::from_millis(500));
-        }
-    }
-
-    /// Ends all harm, and waits until everything is delivered.
-    fn recover(&self) {
-        self.proxy.set(vec![]);
-        recover(&self.deployment, &self.ids);
-    }
-
-    fn assert_delivered(&self, twice_is_permitted: bool) {
-        for id in &self.ids {
-            self.deployment.await_arrival(id);
-        }
-        for id in &self.ids {
-            let bodies = self.deployment.arrived(id);
-            assert!(bodies.iter().all(|body| *body == format!("body of {id}")), "{id}: {bodies:?}");
-            assert!(bodies.len() == 1 || twice_is_permitted, "{id} was delivered {} times", bodies.len());
-        }
-    }
-}
-
-/// Waits until all messages are Successful, with the retry function running as by its schedule.
-pub fn recover(deployment: &Deployment, ids: &[String]) {
-    let begin = Instant::now();
-    while let Some(id) = ids.iter().find(|id| !deployment.delivery(id).is_some_and(|d| d.is(Status::Successful))) {
-        assert!(begin.elapsed() < RECOVERY, "{id} is stuck: {:?}", deployment.delivery(id));
-        let _ = deployment.invoke(Function::Retry, &json!({}));
-        std::thread::sleep(Duration::from_millis(500));
-    }
-    all_executions_end(deployment);
-    let backlog = deployment.ok(&["status"])["backlog"].clone();
-    assert_eq!((&backlog["Pending"], &backlog["Failure"]), (&json!(0), &json!(0)));
-}
-
 fn sns_fails(world: &'static World) {
-    let scene = Scene::new(world, "snsfails");
+    let scene = Scene::new(world, "snsfails", &[]);
     scene.harm(&[
-        ("sns", "", 0.3, Fault::Error(500)),
-        ("sns", "", 0.2, Fault::Error(403)),
-        ("sns", "", 0.2, Fault::Error(429)),
-        ("sns", "", 0.3, Fault::Reset),
-        ("sns", "", 0.3, Fault::Hang),
+        ("sns", "", Rate(0.3), Fault::Error(500)),
+        ("sns", "", Rate(0.2), Fault::Error(403)),
+        ("sns", "", Rate(0.2), Fault::Error(429)),
+        ("sns", "", Rate(0.3), Fault::Reset),
+        ("sns", "", Rate(0.3), Fault::Hang),
     ]);
     scene.write();
     scene.keep_retrying(Duration::from_secs(15));
@@ -133,8 +49,8 @@ fn sns_fails(world: &'static World) {
 }
 
 fn answers_lost(world: &'static World) {
-    let scene = Scene::new(world, "answers");
-    scene.harm(&[("sns", "", 0.5, Fault::LoseAnswer), ("dynamodb", "UpdateItem", 0.2, Fault::LoseAnswer)]);
+    let scene = Scene::new(world, "answers", &[]);
+    scene.harm(&[("sns", "", Rate(0.5), Fault::LoseAnswer), ("dynamodb", "UpdateItem", Rate(0.2), Fault::LoseAnswer)]);
     scene.write();
     scene.keep_retrying(Duration::from_secs(10));
     assert!(scene.proxy.harmed() > 0);
@@ -143,8 +59,8 @@ fn answers_lost(world: &'static World) {
 }
 
 fn table_throttled(world: &'static World) {
-    let scene = Scene::new(world, "throttled");
-    scene.harm(&[("dynamodb", "", 0.5, Fault::Error(400)), ("dynamodb", "", 0.1, Fault::Reset)]);
+    let scene = Scene::new(world, "throttled", &[]);
+    scene.harm(&[("dynamodb", "", Rate(0.5), Fault::Error(400)), ("dynamodb", "", Rate(0.1), Fault::Reset)]);
     scene.write();
     scene.keep_retrying(Duration::from_secs(10));
     assert!(scene.proxy.harmed() > 0);
@@ -154,8 +70,8 @@ fn table_throttled(world: &'static World) {
 }
 
 fn cloudwatch_refuses(world: &'static World) {
-    let scene = Scene::new(world, "cloudwatch");
-    scene.harm(&[("monitoring", "", 1.0, Fault::Error(500))]);
+    let scene = Scene::new(world, "cloudwatch", &[]);
+    scene.harm(&[("monitoring", "", Rate(1.0), Fault::Error(500))]);
     scene.write();
     for id in &scene.ids {
         scene.deployment.await_status(id, Status::Successful);
@@ -167,8 +83,11 @@ fn cloudwatch_refuses(world: &'static World) {
 }
 
 fn starts_throttled(world: &'static World) {
-    let scene = Scene::new(world, "starts");
-    scene.harm(&[("states", "StartExecution", 0.9, Fault::Error(400)), ("states", "", 0.3, Fault::LoseAnswer)]);
+    let scene = Scene::new(world, "starts", &[]);
+    scene.harm(&[
+        ("states", "StartExecution", Rate(0.9), Fault::Error(400)),
+        ("states", "", Rate(0.3), Fault::LoseAnswer),
+    ]);
     scene.write();
     scene.keep_retrying(Duration::from_secs(10));
     assert!(scene.proxy.harmed() > 0);
@@ -177,13 +96,13 @@ fn starts_throttled(world: &'static World) {
 }
 
 fn functions_killed(world: &'static World) {
-    let scene = Scene::new(world, "killed");
+    let scene = Scene::new(world, "killed", &[]);
     let mut random = StdRng::seed_from_u64(SEED);
     let begin = Instant::now();
     let mut killed = 0;
     scene.write();
     while begin.elapsed() < Duration::from_secs(10) {
-        killed += world.kill_functions();
+        killed += world.kill_functions("");
         let _ = scene.deployment.invoke(Function::Retry, &json!({}));
         std::thread::sleep(Duration::from_millis(random.random_range(20..400)));
     }
@@ -193,8 +112,23 @@ fn functions_killed(world: &'static World) {
     scene.assert_delivered(true);
 }
 
+fn crashes(world: &'static World) {
+    let scene = Scene::new(world, "crashing", &[]);
+    scene.proxy.on_crash(|| {
+        world.kill_functions("-process");
+    });
+    scene.harm(&[("sns", "PublishBatch", Every(3), Fault::Crash)]);
+    scene.write();
+    scene.keep_retrying(Duration::from_secs(10));
+    assert!(scene.proxy.harmed() > 2);
+    // A crash is no message's fault as long as others of its batch get through: nothing is Dead.
+    scene.recover();
+    // Another batch may have been on its way in a process that was killed along.
+    scene.assert_delivered(true);
+}
+
 fn executions_stopped(world: &'static World) {
-    let scene = Scene::new(world, "stopped");
+    let scene = Scene::new(world, "stopped", &[]);
     let sfn = aws_sdk_sfn::Client::new(&world.config);
     scene.write();
     let mut stopped = 0;
@@ -218,7 +152,7 @@ fn executions_stopped(world: &'static World) {
 
 /// Items that the stream never told of: the mapping was off, or its batch went to the dead letters.
 fn reconciled(world: &'static World) {
-    let scene = Scene::new(world, "reconciled");
+    let scene = Scene::new(world, "reconciled", &[]);
     let cloudformation = aws_sdk_cloudformation::Client::new(&world.config);
     let mapping = cloudformation
         .describe_stack_resource()
@@ -247,8 +181,72 @@ fn reconciled(world: &'static World) {
     scene.assert_delivered(false);
 }
 
+/// The init function fails for longer than the mapping keeps a batch.
+fn stream_dead_letters(world: &'static World) {
+    let scene = Scene::new(world, "tooold", &["StreamMaximumRecordAgeInSeconds=60"]);
+    scene.harm(&[("dynamodb", "", Rate(1.0), Fault::Error(400)), ("states", "", Rate(1.0), Fault::Error(400))]);
+    scene.write();
+    let letters = wait_for(Duration::from_secs(180), "the batch to become a dead letter", || {
+        scene.deployment.ok(&["status"])["deadLetters"]["stream"].as_u64().filter(|count| *count > 0)
+    });
+    scene.proxy.set(vec![]);
+    let status = scene.deployment.ok(&["status"]);
+    assert!(status["findings"].to_string().contains("disa reconcile"), "{status}");
+    let settled = scene.deployment.ok(&["reconcile"]);
+    assert!(settled["deadLetters"].as_u64() >= Some(letters), "{settled}");
+    assert_eq!(scene.deployment.ok(&["status"])["deadLetters"]["stream"], 0);
+    scene.recover();
+    scene.assert_delivered(false);
+}
+
+/// Calls of the command take seconds where every third request of theirs is harmed.
+const SENT: usize = 10;
+
+/// Between the command and AWS: whatever it says, it must be true, and the next call puts it right.
+fn command_harmed(world: &'static World) {
+    let scene = Scene::new(world, "harmed", &[]);
+    let run = |arguments: &[&str]| {
+        let mut command = world.command_at(&scene.proxy.endpoint());
+        Ran::from(command.args(arguments).args(["--project", "harmed"]).output().expect("disa runs"))
+    };
+    let services = ["dynamodb", "lambda", "states", "monitoring", "sqs", "sns", "scheduler", "cloudformation", "sts"];
+    let everywhere = |fault, rate| services.map(|service| (service, "", Rate(rate), fault));
+    let mut rules = vec![];
+    for (fault, rate) in [(Fault::Error(500), 0.1), (Fault::Error(400), 0.05), (Fault::Reset, 0.05)] {
+        rules.extend(everywhere(fault, rate));
+    }
+    rules.extend(everywhere(Fault::LoseAnswer, 0.1));
+    scene.harm(&rules);
+    let ids = &scene.ids[..SENT];
+    for id in ids {
+        let body = format!("body of {id}");
+        let ran = wait(&format!("{id} to be taken"), || {
+            let ran = run(&["send", &body, "--id", id]);
+            assert!(ran.code == 0 || (ran.code == 1 && ran.err.contains("because")), "{ran:?}");
+            (ran.code == 0).then_some(ran)
+        });
+        // It said that it is queued: it is there.
+        assert!(ran.out.contains("queued") || ran.out.contains("delivered"), "{ran:?}");
+        assert!(scene.deployment.delivery(id).is_some(), "{id}");
+    }
+    for arguments in [&["status"][..], &["failed", "list"], &["retry", "now"], &["show", "harmed-0"], &["reconcile"]] {
+        wait(&format!("{arguments:?} to get through"), || {
+            let ran = run(arguments);
+            assert!(!ran.err.contains("panicked") && !ran.err.contains("service error"), "{ran:?}");
+            assert!(matches!(ran.code, 0 | 4) || ran.err.contains("because"), "{ran:?}");
+            (ran.code == 0 || ran.code == 4).then_some(())
+        });
+    }
+    assert!(scene.proxy.harmed() > 0);
+    scene.proxy.set(vec![]);
+    recover(&scene.deployment, ids);
+    for id in ids {
+        assert_eq!(scene.deployment.await_arrival(id), format!("body of {id}"));
+    }
+}
+
 fn engine_restarted(world: &'static World) {
-    let scene = Scene::new(world, "restarted");
+    let scene = Scene::new(world, "restarted", &[]);
     scene.write();
     for verb in ["down", "up"] {
         let output = world.command().args(["local", verb]).output().expect("disa runs");

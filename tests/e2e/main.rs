@@ -1,11 +1,14 @@
 //! End-to-end tests on the local engine: our templates, our state machine, our compiled functions, and the
 //! `disa` command as a user calls it. The run starts an engine of its own on a free port, and stops it.
 
+mod breaker;
 mod delivery;
 mod faults;
 mod operating;
+mod permissions;
 mod proxy;
 mod retrying;
+mod scene;
 mod stack;
 mod world;
 
@@ -19,7 +22,7 @@ fn main() {
     if arguments.list {
         libtest_mimic::run(&arguments, trials(None)).exit();
     }
-    let world: &'static World = Box::leak(Box::new(World::start()));
+    let world: &'static World = Box::leak(Box::new(World::start("test", &[])));
     let conclusion = libtest_mimic::run(&arguments, trials(Some(world)));
     world.stop();
     conclusion.exit();
@@ -28,10 +31,12 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 5] = [
+    let modules: [(&str, &[(&str, Test)]); 7] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
+        ("breaker", breaker::TESTS),
         ("operating", operating::TESTS),
+        ("permissions", permissions::TESTS),
         ("stack", stack::TESTS),
         ("faults", faults::TESTS),
     ];

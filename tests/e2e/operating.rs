@@ -114,11 +114,8 @@ fn no_access(world: &'static World) {
 
 /// A variable that is set to "no" is no choice: it stands in nobody's way.
 fn switched_off(world: &'static World) {
-    let arguments =
-        ["status", "-q", "--region", "us-east-1", "--endpoint-url", &world.endpoint, "--project", "nowhere"];
-    let mut command = elsewhere(world, &arguments);
-    command.env("DISA_LOCAL", "0").env("DISA_VERBOSE", "0");
-    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let mut command = world.command_at(&world.endpoint);
+    command.env("DISA_LOCAL", "0").env("DISA_VERBOSE", "0").args(["status", "-q", "--project", "nowhere"]);
     let ran = Ran::from(command.output().expect("disa runs"));
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.err.contains("there is no stack"), "{ran:?}");
@@ -137,9 +134,7 @@ fn engine_gone(world: &'static World) {
     // A port that was free a moment ago: nobody listens.
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
     let endpoint = format!("http://127.0.0.1:{port}");
-    let mut command = elsewhere(world, &["send", "x", "--region", "us-east-1", "--endpoint-url", &endpoint]);
-    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    let ran = Ran::from(command.output().expect("disa runs"));
+    let ran = Ran::from(world.command_at(&endpoint).args(["send", "x"]).output().expect("disa runs"));
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.err.contains("cannot put the message into the outbox") && ran.err.contains("NoAnswer"), "{ran:?}");
     assert!(!ran.err.contains("panicked"), "{ran:?}");

@@ -1,6 +1,7 @@
-//! A proxy that does harm: between a caller and the engine it answers errors, hangs, resets connections, and
-//! loses answers after the request went through; by service, operation and rate, from a seed.
+//! A proxy that does harm: between a caller and the engine it answers errors, hangs, resets connections, loses
+//! answers after the request went through, and crashes the caller; by service, operation and rate, from a seed.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,17 @@ pub enum Fault {
     Reset,
     /// The request goes through, and the answer never arrives.
     LoseAnswer,
+    /// The caller crashes before the request goes through: see [`Proxy::on_crash`].
+    Crash,
+}
+
+/// How many of the requests that a rule speaks of it harms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Share {
+    /// At random, in 0..=1.
+    Rate(f64),
+    /// Each of this number.
+    Every(u64),
 }
 
 /// Which requests to harm, and how.
@@ -27,8 +39,7 @@ pub struct Rule {
     pub service: &'static str,
     /// `PublishBatch`; empty for all.
     pub operation: &'static str,
-    /// In 0..=1.
-    pub rate: f64,
+    pub share: Share,
     pub fault: Fault,
 }
 
@@ -43,6 +54,9 @@ struct Shared {
     rules: Mutex<Vec<Rule>>,
     random: Mutex<StdRng>,
     harmed: Mutex<u64>,
+    /// Requests by service and operation.
+    seen: Mutex<HashMap<(String, String), u64>>,
+    crash: Mutex<Box<dyn Fn() + Send>>,
 }
 
 impl Proxy {
@@ -53,6 +67,8 @@ impl Proxy {
             rules: Mutex::default(),
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             harmed: Mutex::default(),
+            seen: Mutex::default(),
+            crash: Mutex::new(Box::new(|| {})),
         });
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -80,6 +96,19 @@ impl Proxy {
     pub fn harmed(&self) -> u64 {
         *self.shared.harmed.lock().expect("no panic")
     }
+
+    /// What [`Fault::Crash`] does to the caller.
+    #[allow(dead_code)]
+    pub fn on_crash(&self, crash: impl Fn() + Send + 'static) {
+        *self.shared.crash.lock().expect("no panic") = Box::new(crash);
+    }
+
+    /// How many requests of an operation came so far, harmed or not.
+    #[allow(dead_code)]
+    pub fn seen(&self, service: &str, operation: &str) -> u64 {
+        let key = (service.to_owned(), operation.to_owned());
+        self.shared.seen.lock().expect("no panic").get(&key).copied().unwrap_or(0)
+    }
 }
 
 struct Request {
@@ -103,6 +132,10 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
                 tokio::time::sleep(Duration::from_secs(120)).await;
                 return Ok(());
             }
+            Some(Fault::Crash) => {
+                (shared.crash.lock().expect("no panic"))();
+                return reset(client);
+            }
             Some(Fault::Reset) => return reset(client),
             Some(Fault::LoseAnswer) => {
                 forward(shared, &request).await?;
@@ -125,8 +158,15 @@ impl Shared {
         let fits = |rule: &&Rule| {
             rule.service == request.service && (rule.operation.is_empty() || rule.operation == request.operation)
         };
+        let mut seen = self.seen.lock().expect("no panic");
+        let seen = seen.entry((request.service.clone(), request.operation.clone())).or_default();
+        *seen += 1;
         let mut random = self.random.lock().expect("no panic");
-        let rule = rules.iter().filter(fits).find(|rule| random.random_bool(rule.rate))?;
+        let mut falls_on = |rule: &&Rule| match rule.share {
+            Share::Rate(rate) => random.random_bool(rate),
+            Share::Every(nth) => seen.is_multiple_of(nth),
+        };
+        let rule = rules.iter().filter(fits).find(|rule| falls_on(rule))?;
         *self.harmed.lock().expect("no panic") += 1;
         Some(rule.fault)
     }
@@ -179,7 +219,8 @@ async fn forward(shared: &Shared, request: &Request) -> std::io::Result<Vec<u8>>
     // One answer, and the end of the connection marks its end.
     let head_end = request.bytes.windows(2).position(|w| w == b"\r\n").map_or(0, |at| at + 2);
     engine.write_all(&request.bytes[..head_end]).await?;
-    engine.write_all(b"Connection: close\r\n").await?;
+    // To the engine the caller came by TLS, as on AWS: the topic's policy refuses anything else.
+    engine.write_all(b"Connection: close\r\nX-Forwarded-Proto: https\r\n").await?;
     engine.write_all(&request.bytes[head_end..]).await?;
     let mut answer = vec![];
     engine.read_to_end(&mut answer).await?;
@@ -195,7 +236,8 @@ fn error(request: &Request, status: u16) -> String {
         _ => "InternalError",
     };
     let (kind, body) = match request.service.as_str() {
-        "sns" => {
+        // The query protocol.
+        "sns" | "sts" | "cloudformation" => {
             let xml =
                 format!("<ErrorResponse><Error><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>");
             ("text/xml", xml)

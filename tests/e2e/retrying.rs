@@ -15,7 +15,6 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_lease_that_ran_out_is_taken_up", lost_execution),
     ("more_than_one_page_of_failures_is_listed_and_drained", pages),
     ("retry_now_by_id_says_what_it_skips", by_id),
-    ("the_drill_passes", drill),
 ];
 
 fn outage(world: &'static World) {
@@ -194,17 +193,4 @@ fn by_id(world: &'static World) {
     deployment.await_status("chosen", Status::Successful);
     assert!(deployment.delivery("not-chosen").expect("stored").is(Status::Failure));
     assert_eq!(deployment.run(&["retry", "now", "--id", "unheard-of"]).code, 1);
-}
-
-fn drill(world: &'static World) {
-    let deployment = world.deploy("drill", &[]);
-    let drilled = deployment.ok(&["drill"]);
-    assert_eq!(drilled["passed"], true);
-    assert_eq!(drilled["steps"].as_array().expect("steps").len(), 7);
-    // Everything is put back, and nothing left behind.
-    let status = deployment.ok(&["status"]);
-    assert_eq!(status["findings"], json!([]));
-    let sqs = aws_sdk_sqs::Client::new(&world.config);
-    let queues = deployment.block_on(sqs.list_queues().queue_name_prefix("drill-devl-drill").send()).expect("queues");
-    assert_eq!(queues.queue_urls(), [] as [String; 0]);
 }

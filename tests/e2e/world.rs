@@ -26,6 +26,8 @@ pub const NO_SCHEDULE: &str = "RetrySchedule=rate(1 day)";
 pub struct World {
     data: PathBuf,
     instance: String,
+    /// What this world's engine and its commands find in their environment besides.
+    variables: Vec<(String, String)>,
     pub runtime: tokio::runtime::Runtime,
     pub config: SdkConfig,
     pub endpoint: String,
@@ -34,16 +36,19 @@ pub struct World {
 
 impl World {
     /// Starts an engine with a name of its own; the Python environment is kept for later runs.
-    pub fn start() -> World {
+    pub fn start(label: &str, variables: &[(&str, &str)]) -> World {
         let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let (data, instance) = (target.join("data"), format!("test-{}", std::process::id()));
+        let (data, instance) = (target.join("data"), format!("{label}-{}", std::process::id()));
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let up = disa(&data, &instance).args(["local", "up", "-o", "json"]).output().expect("disa runs");
+        let variables: Vec<_> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut up = disa(&data, &instance);
+        let up = up.envs(variables.iter().cloned()).args(["local", "up", "-o", "json"]).output().expect("disa runs");
         assert!(up.status.success(), "the engine does not start: {}", text(&up.stderr));
         let engine: Value = serde_json::from_slice(&up.stdout).expect("a document");
         let endpoint = engine["endpoint"].as_str().expect("an endpoint").to_owned();
         let config = runtime.block_on(config(&endpoint));
-        World { data, instance, runtime, config, endpoint, shared: OnceLock::new() }
+        World { data, instance, variables, runtime, config, endpoint, shared: OnceLock::new() }
     }
 
     pub fn stop(&self) {
@@ -52,22 +57,50 @@ impl World {
         let _ = std::fs::remove_dir_all(self.data.join("instances").join(&self.instance));
     }
 
+    /// Works with an engine that ends even when the work panics.
+    pub fn with<T: Send + 'static>(
+        label: &str,
+        variables: &[(&str, &str)],
+        work: impl FnOnce(&'static World) -> T + Send + 'static,
+    ) -> T {
+        let world: &'static World = Box::leak(Box::new(World::start(label, variables)));
+        let outcome = std::thread::spawn(move || work(world)).join();
+        world.stop();
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
     /// `disa`, pointed at this run's engine, with nothing of the caller's environment that it reads.
     pub fn command(&self) -> Command {
         let mut command = disa(&self.data, &self.instance);
-        command.env("DISA_LOCAL", "1");
+        command.env("DISA_LOCAL", "1").envs(self.variables.iter().cloned());
         command
     }
 
-    /// Kills every function that this run's engine has started, as SIGKILL does; answers how many.
-    pub fn kill_functions(&self) -> usize {
+    /// The command without `--local`: as on AWS it has credentials and a region, and here an endpoint.
+    pub fn command_at(&self, endpoint: &str) -> Command {
+        let mut command = disa(&self.data, &self.instance);
+        command.env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("AWS_REGION", "us-east-1");
+        command.env("DISA_ENDPOINT_URL", endpoint);
+        command
+    }
+
+    /// The processes of the functions that this run's engine has started and whose name has this ending.
+    pub fn functions(&self, ending: &str) -> Vec<i32> {
+        let home = self.data.join("instances").join(&self.instance);
         let ours = |pid: &i32| {
             let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-            exe.starts_with(self.data.join("instances").join(&self.instance))
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            let name = environment.split(|byte| *byte == 0).find_map(|v| v.strip_prefix(b"AWS_LAMBDA_FUNCTION_NAME="));
+            exe.starts_with(&home) && name.is_some_and(|name| name.ends_with(ending.as_bytes()))
         };
         let processes = std::fs::read_dir("/proc").expect("a list of processes").flatten();
-        let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).filter(ours);
-        pids.filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()).count()
+        processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).filter(ours).collect()
+    }
+
+    /// Kills them, as SIGKILL does; answers how many.
+    pub fn kill_functions(&self, ending: &str) -> usize {
+        self.functions(ending).into_iter().filter(|pid| kill(Pid::from_raw(*pid), Signal::SIGKILL).is_ok()).count()
     }
 
     /// The deployment that most tests share.
@@ -103,7 +136,8 @@ async fn config(endpoint: &str) -> SdkConfig {
     aws_config::defaults(gateway::behavior())
         .http_client(gateway::http_client())
         .region(aws_config::Region::new("us-east-1"))
-        .test_credentials()
+        // The engine's root, also where it enforces policies.
+        .credentials_provider(aws_sdk_dynamodb::config::Credentials::new("test", "test", None, None, "tests"))
         .endpoint_url(endpoint)
         .load()
         .await
@@ -148,13 +182,20 @@ impl Deployment {
         let names = Names { project: project.to_owned(), environment: "devl".to_owned() };
         let queue = format!("{project}-listener");
         let (sqs, sns) = (aws_sdk_sqs::Client::new(&world.config), aws_sdk_sns::Client::new(&world.config));
+        let topic = format!("arn:aws:sns:us-east-1:000000000000:{}", names.topic());
+        let queue_arn = format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
+        let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": { "Service": "sns.amazonaws.com" }, "Action": "sqs:SendMessage",
+            "Resource": queue_arn, "Condition": { "ArnEquals": { "aws:SourceArn": topic } },
+        }] });
         let queue_url = world.runtime.block_on(async {
-            let created = sqs.create_queue().queue_name(&queue).send().await.expect("a queue");
-            let topic = format!("arn:aws:sns:us-east-1:000000000000:{}", names.topic());
+            let create = sqs.create_queue().queue_name(&queue);
+            let create = create.attributes(aws_sdk_sqs::types::QueueAttributeName::Policy, policy.to_string());
+            let created = create.send().await.expect("a queue");
             sns.subscribe()
                 .topic_arn(topic)
                 .protocol("sqs")
-                .endpoint(format!("arn:aws:sqs:us-east-1:000000000000:{queue}"))
+                .endpoint(queue_arn)
                 .attributes("RawMessageDelivery", "true")
                 .send()
                 .await
@@ -248,7 +289,23 @@ impl Deployment {
                 self.block_on(delete.send()).expect("the message is taken");
             }
         }
+        self.arrived_so_far(id)
+    }
+
+    /// What `arrived` has taken off the queue before.
+    pub fn arrived_so_far(&self, id: &str) -> Vec<String> {
         self.deliveries.lock().expect("no panic").get(id).cloned().unwrap_or_default()
+    }
+
+    /// How many messages may still be delivered, by status; none of those that are zero.
+    pub fn backlog(&self) -> Vec<(Status, u64)> {
+        let count = |status| {
+            let shards = (0..outbox::item::SHARDS)
+                .map(|shard| self.table.backlog_count(status, shard, gateway::Range::All, i64::MAX));
+            self.block_on(futures::future::try_join_all(shards)).expect("a count").iter().sum::<u64>()
+        };
+        let counts = [Status::Pending, Status::Failure].map(|status| (status, count(status)));
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
     pub fn await_arrival(&self, id: &str) -> String {
@@ -322,13 +379,17 @@ pub fn n(number: i64) -> AttributeValue {
 }
 
 /// Waits for something, and fails the test when it does not come.
-pub fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_for(LIMIT, what, look)
+}
+
+pub fn wait_for<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(begin.elapsed() < LIMIT, "waited {LIMIT:?} for {what}");
+        assert!(begin.elapsed() < limit, "waited {limit:?} for {what}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
