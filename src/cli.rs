@@ -53,6 +53,16 @@ pub struct Global {
         default_value = "table"
     )]
     pub output: Output,
+    /// How times are shown to people
+    #[arg(
+        long,
+        global = true,
+        env = "DISA_TIME",
+        hide_env_values = true,
+        value_name = "HOW",
+        default_value = "relative"
+    )]
+    pub time: Time,
     /// Say more: the request ids of errors
     #[arg(short, long, global = true, env = "DISA_VERBOSE", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub verbose: bool,
@@ -79,6 +89,18 @@ pub enum Output {
     Json,
     /// One document a line
     Jsonl,
+    /// Comma-separated values, for what comes in rows
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Time {
+    /// As seen from now: `3m 20s ago`
+    Relative,
+    /// ISO 8601, in UTC
+    Iso,
+    /// Date and time of this machine's time zone
+    Local,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -96,9 +118,14 @@ pub enum Command {
     Send(commands::send::Send),
     /// Show a message and what became of it
     Show(commands::show::Show),
-    /// Undelivered messages
+    /// List messages, of any status
+    List(commands::list::List),
+    /// Failed messages, which wait to be tried again
     #[command(subcommand)]
     Failed(commands::failed::Failed),
+    /// Dead messages, which are not tried again
+    #[command(subcommand)]
+    Dead(commands::dead::Dead),
     /// Sending again
     #[command(subcommand)]
     Retry(commands::retry::Retry),
@@ -115,6 +142,18 @@ pub enum Command {
     Local(commands::local::Local),
     /// Delete the stack; the messages stay
     Destroy(commands::destroy::Destroy),
+}
+
+impl Command {
+    /// Whether the answer comes in rows, so that it can be comma-separated.
+    pub fn has_rows(&self) -> bool {
+        match self {
+            Command::List(_) => true,
+            Command::Failed(command) => command.has_rows(),
+            Command::Dead(command) => command.has_rows(),
+            _ => false,
+        }
+    }
 }
 
 fn project(text: &str) -> Result<String, String> {

@@ -134,4 +134,44 @@ impl DynamoDb {
         });
         pages.map_ok(|items| stream::iter(items.into_iter().map(|item| Ok(Item::from(item))))).try_flatten()
     }
+
+    /// Reads the whole table, page by page, and gives the items in some statuses, without their texts.
+    pub fn scan<'a>(
+        &'a self,
+        table: &'a str,
+        statuses: &'a [Status],
+    ) -> impl Stream<Item = Result<Item, ServiceError>> + 'a {
+        let fields = [
+            item::SEQUENCE_NO,
+            item::SEND_STATUS,
+            item::DUE_AT,
+            item::ATTEMPTS,
+            item::CREATED_AT,
+            item::UPDATED_AT,
+            item::LAST_ERROR,
+            item::SNS_MESSAGE_ID,
+        ];
+        let pages = stream::try_unfold(Some(None), move |start| async move {
+            let Some(start) = start else { return Ok(None) };
+            let values = statuses.iter().enumerate().map(|(n, status)| (format!(":s{n}"), status));
+            let names = values.clone().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+            let mut request = self
+                .client
+                .scan()
+                .table_name(table)
+                .filter_expression(format!("#{} IN ({names})", item::SEND_STATUS))
+                .projection_expression(fields.map(|name| format!("#{name}")).join(", "))
+                .set_exclusive_start_key(start);
+            for (name, status) in values {
+                request = request.expression_attribute_values(name, AttributeValue::S(status.to_string()));
+            }
+            for name in fields {
+                request = request.expression_attribute_names(format!("#{name}"), name);
+            }
+            let answer = request.send().await.map_err(|error| describe(&error))?;
+            let next = answer.last_evaluated_key.filter(|key| !key.is_empty()).map(Some);
+            Ok::<_, ServiceError>(Some((answer.items.unwrap_or_default(), next)))
+        });
+        pages.map_ok(|items| stream::iter(items.into_iter().map(|item| Ok(Item::from(item))))).try_flatten()
+    }
 }

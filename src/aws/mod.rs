@@ -5,6 +5,7 @@ pub mod cloudwatch;
 pub mod dynamodb;
 pub mod kms;
 pub mod lambda;
+pub mod messages;
 pub mod s3;
 pub mod scheduler;
 pub mod sfn;

@@ -1,10 +1,12 @@
 //! One file a verb: its arguments, and a thin run.
 
+pub mod dead;
 pub mod demo;
 pub mod deploy;
 pub mod destroy;
 pub mod drill;
 pub mod failed;
+pub mod list;
 pub mod local;
 pub mod reconcile;
 pub mod retry;
@@ -14,7 +16,7 @@ pub mod status;
 
 use std::process::ExitCode;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Output};
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 use crate::ui::Ui;
@@ -23,6 +25,11 @@ use crate::ui::Ui;
 /// is tidied up by the command itself, which then listens for it first.
 pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let Cli { global, command } = cli;
+    // Before anything is done: it must not be done and then not be told.
+    if global.output == Output::Csv && !command.has_rows() {
+        return Err(Error::usage("the answer has no rows: it cannot be comma-separated")
+            .hint("take another form: `-o table`, `-o json`"));
+    }
     if let Command::Local(command) = command {
         return command.run(&ui).await;
     }
@@ -38,7 +45,9 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Deploy(command) => command.run(&context).await,
             Command::Send(command) => command.run(&context).await,
             Command::Show(command) => command.run(&context).await,
+            Command::List(command) => command.run(&context).await,
             Command::Failed(command) => command.run(&context).await,
+            Command::Dead(command) => command.run(&context).await,
             Command::Retry(command) => command.run(&context).await,
             Command::Status(command) => command.run(&context).await,
             Command::Destroy(command) => command.run(&context).await,

@@ -178,7 +178,7 @@ impl StatusView {
             Some(_) => {}
         }
         if self.backlog.dead > 0 {
-            say(format!("{} dead: `{} --status dead` says why", self.backlog.dead, context.again("failed list")));
+            say(format!("{} dead: `{}` says why", self.backlog.dead, context.again("dead list")));
         }
         for (queue, depth) in [("stream", self.dead_letters.stream), ("schedule", self.dead_letters.schedule)] {
             match depth {

@@ -1,5 +1,9 @@
 //! The operating engine: what an operator sees and chooses. Pure functions over domain types.
 
 pub mod backlog;
+pub mod filter;
 pub mod input;
+pub mod moment;
+pub mod order;
+pub mod stats;
 pub mod view;

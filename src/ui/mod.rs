@@ -1,6 +1,7 @@
 //! The only code that writes to the terminal. Results go to standard output, everything else to standard
 //! error; colour and progress only where a person looks at them, and nothing says anything by colour alone.
 
+pub mod listing;
 mod progress;
 pub mod table;
 pub mod text;
@@ -9,9 +10,10 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use outbox::EpochMs;
 use serde::Serialize;
 
-use crate::cli::{Color, Global, Output};
+use crate::cli::{Color, Global, Output, Time};
 use crate::error::{Error, Kind, Result};
 
 pub use progress::Progress;
@@ -22,6 +24,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug)]
 pub struct Ui {
     pub output: Output,
+    time: Time,
     verbose: bool,
     quiet: bool,
     color_out: bool,
@@ -58,6 +61,7 @@ impl Ui {
         let live = std::io::stderr().is_terminal();
         Ui {
             output: global.output,
+            time: global.time,
             verbose: global.verbose,
             quiet: global.quiet,
             color_out: color(std::io::stdout().is_terminal()),
@@ -71,13 +75,18 @@ impl Ui {
         match self.output {
             Output::Table => self.print(view.text(self).trim_end()),
             Output::Json => self.json(&Document { schema_version: SCHEMA_VERSION, view }, true),
-            Output::Jsonl => self.json(&Document { schema_version: SCHEMA_VERSION, view }, false),
+            // Comma-separated values are refused before anything without rows begins.
+            Output::Jsonl | Output::Csv => self.json(&Document { schema_version: SCHEMA_VERSION, view }, false),
         }
     }
 
-    /// Prints one row of a list as a line of JSON.
-    pub fn row<S: Serialize>(&self, row: &S) -> Result<()> {
-        self.json(row, false)
+    /// A time in the way that the reader asked for.
+    pub fn time(&self, time: EpochMs) -> String {
+        match self.time {
+            Time::Relative => text::relative(time, crate::context::now_ms()),
+            Time::Iso => text::iso(time),
+            Time::Local => text::local(time),
+        }
     }
 
     fn json<S: Serialize>(&self, value: &S, pretty: bool) -> Result<()> {
@@ -86,8 +95,13 @@ impl Ui {
     }
 
     pub fn print(&self, text: &str) -> Result<()> {
+        self.write(&format!("{text}\n"))
+    }
+
+    /// Writes to standard output just what is given.
+    fn write(&self, text: &str) -> Result<()> {
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        write!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
             std::io::ErrorKind::BrokenPipe => Error::new(Kind::BrokenPipe, "the reader of the output went away"),
             _ => Error::failed("cannot write to standard output").because(error),
         })
@@ -117,6 +131,16 @@ impl Ui {
     /// A bar or a spinner, on a terminal; plain lines elsewhere.
     pub fn progress(&self, what: &str, total: Option<u64>) -> Progress {
         Progress::new(self.live && !self.quiet, what, total)
+    }
+
+    /// Whether a person sees standard output.
+    fn out_is_terminal(&self) -> bool {
+        std::io::stdout().is_terminal()
+    }
+
+    /// Columns of the terminal; 80 where none says how many.
+    fn width(&self) -> usize {
+        console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns))
     }
 
     /// Whether progress lines are redrawn rather than written one after the other.

@@ -14,6 +14,15 @@ pub fn span(ms: i64) -> String {
     }
 }
 
+/// A short span to the millisecond, a longer one as [`span`].
+pub fn duration(ms: i64) -> String {
+    match ms.max(0) {
+        ms if ms < 1_000 => format!("{ms} ms"),
+        ms if ms < 60_000 => format!("{}.{:03} s", ms / 1000, ms % 1000),
+        ms => span(ms),
+    }
+}
+
 /// A time as seen from now: `3m 20s ago`, `in 45s`.
 pub fn relative(time: EpochMs, now: EpochMs) -> String {
     match now - time {
@@ -28,6 +37,20 @@ pub fn iso(time: EpochMs) -> String {
     jiff::Timestamp::from_millisecond(time)
         .map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
         .unwrap_or_else(|_| time.to_string())
+}
+
+/// Date and time in this machine's time zone, to the second.
+pub fn local(time: EpochMs) -> String {
+    jiff::Timestamp::from_millisecond(time)
+        .map(|time| time.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string())
+        .unwrap_or_else(|_| time.to_string())
+}
+
+/// A bar that shows a part of a whole, in at most 30 characters; something where there is anything at all.
+pub fn bar(part: u64, whole: u64) -> String {
+    let eighths = (part * 240).checked_div(whole).unwrap_or(0).max(u64::from(part > 0));
+    let rest = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][(eighths % 8) as usize];
+    format!("{}{rest}", "█".repeat((eighths / 8) as usize))
 }
 
 /// `1 message`, `2 messages`.
@@ -52,6 +75,18 @@ mod tests {
         for (ms, text) in cases {
             assert_eq!(span(ms), text);
         }
+    }
+
+    #[test]
+    fn short_spans_are_exact() {
+        assert_eq!([duration(7), duration(12_034), duration(61_000)], ["7 ms", "12.034 s", "1m 1s"]);
+    }
+
+    #[test]
+    fn bars_are_parts_of_a_whole() {
+        assert_eq!(bar(2, 2).chars().count(), 30);
+        assert_eq!([bar(0, 5), bar(1, 1_000_000), bar(1, 16)], ["", "▏", "█▉"]);
+        assert_eq!(bar(0, 0), "");
     }
 
     #[test]

@@ -1,22 +1,43 @@
-pub mod list;
+pub mod stats;
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use outbox::item::Status;
 
+use crate::commands::list::{Rows, Which, statuses};
 use crate::context::Context;
 use crate::error::Result;
 
 #[derive(Debug, Subcommand)]
 pub enum Failed {
-    /// List undelivered messages, through the backlog index
-    List(list::List),
+    /// List failed messages, through the backlog index
+    List(List),
+    /// What they suffer from: by error, by age, by attempts
+    Stats(stats::Stats),
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  disa failed list\n  disa failed list --error notfound --since 2h\n  disa failed list --attempts 5.. --sort attempts --limit 20\n  disa failed list -o jsonl | jq -r .sequenceNo"
+)]
+pub struct List {
+    /// Which messages; the failed ones if not given
+    #[arg(long, value_name = "STATUS,...", value_enum, ignore_case = true, value_delimiter = ',')]
+    status: Vec<Which>,
+    #[command(flatten)]
+    rows: Rows,
 }
 
 impl Failed {
+    pub fn has_rows(&self) -> bool {
+        matches!(self, Failed::List(_))
+    }
+
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
         match self {
-            Failed::List(command) => command.run(context).await,
+            Failed::List(List { status, rows }) => rows.run(context, &statuses(&status, &[Status::Failure])).await,
+            Failed::Stats(command) => command.run(context, &[Status::Failure]).await,
         }
     }
 }

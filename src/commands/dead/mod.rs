@@ -1,0 +1,39 @@
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use outbox::item::Status;
+
+use crate::commands::failed::stats;
+use crate::commands::list::Rows;
+use crate::context::Context;
+use crate::error::Result;
+
+#[derive(Debug, Subcommand)]
+pub enum Dead {
+    /// List dead messages, through the backlog index
+    List(List),
+    /// What they died of: by error, by age, by attempts
+    Stats(stats::Stats),
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  disa dead list\n  disa dead list --class rejected -o csv > dead.csv\n  disa dead list --error toolarge --wide"
+)]
+pub struct List {
+    #[command(flatten)]
+    rows: Rows,
+}
+
+impl Dead {
+    pub fn has_rows(&self) -> bool {
+        matches!(self, Dead::List(_))
+    }
+
+    pub async fn run(self, context: &Context) -> Result<ExitCode> {
+        match self {
+            Dead::List(List { rows }) => rows.run(context, &[Status::Dead]).await,
+            Dead::Stats(command) => command.run(context, &[Status::Dead]).await,
+        }
+    }
+}
