@@ -1,13 +1,19 @@
 //! DynamoDB beyond the single message: the table itself and the backlog as a whole.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use futures::{Stream, TryStreamExt, stream};
 use gateway::{ServiceError, describe};
 use outbox::EpochMs;
 use outbox::item::{self, Status};
 use serde_dynamo::Item;
+
+/// Before the rest of a batch is asked for again.
+const UNPROCESSED_WAIT: Duration = Duration::from_millis(100);
 
 pub struct DynamoDb {
     client: Client,
@@ -135,6 +141,37 @@ impl DynamoDb {
         pages.map_ok(|items| stream::iter(items.into_iter().map(|item| Ok(Item::from(item))))).try_flatten()
     }
 
+    /// Reads up to 100 items by their ids, consistently; in no order, and without those that do not exist. With
+    /// `fields`, only these attributes. DynamoDB may answer a part (16 MB, or a throttle): the rest is asked
+    /// for again.
+    pub async fn items(&self, table: &str, ids: &[String], fields: Option<&str>) -> Result<Vec<Item>, ServiceError> {
+        let key = |id: &String| HashMap::from([(item::SEQUENCE_NO.to_owned(), AttributeValue::S(id.clone()))]);
+        let mut wanted = KeysAndAttributes::builder()
+            .set_keys(Some(ids.iter().map(key).collect()))
+            .consistent_read(true)
+            .set_projection_expression(fields.map(str::to_owned))
+            .build()
+            .map_err(|error| ServiceError {
+                code: "BadRequest".to_owned(),
+                text: error.to_string(),
+                status: None,
+                request_id: None,
+            })?;
+        let mut found = vec![];
+        loop {
+            let request = self.client.batch_get_item().request_items(table, wanted);
+            let answer = request.send().await.map_err(|error| describe(&error))?;
+            found.extend(
+                answer.responses.unwrap_or_default().remove(table).unwrap_or_default().into_iter().map(Item::from),
+            );
+            match answer.unprocessed_keys.unwrap_or_default().remove(table).filter(|rest| !rest.keys().is_empty()) {
+                None => return Ok(found),
+                Some(rest) => wanted = rest,
+            }
+            tokio::time::sleep(UNPROCESSED_WAIT).await;
+        }
+    }
+
     /// Reads the whole table, page by page, and gives the items in some statuses, without their texts.
     pub fn scan<'a>(
         &'a self,
@@ -173,5 +210,23 @@ impl DynamoDb {
             Ok::<_, ServiceError>(Some((answer.items.unwrap_or_default(), next)))
         });
         pages.map_ok(|items| stream::iter(items.into_iter().map(|item| Ok(Item::from(item))))).try_flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::replay::{answers, requests};
+
+    #[tokio::test]
+    async fn the_unanswered_part_of_a_batch_is_asked_for_again() {
+        let first = r#"{"Responses":{"t":[{"sequenceNo":{"S":"a"}}]},
+            "UnprocessedKeys":{"t":{"Keys":[{"sequenceNo":{"S":"b"}}],"ConsistentRead":true}}}"#;
+        let second = r#"{"Responses":{"t":[{"sequenceNo":{"S":"b"}}]},"UnprocessedKeys":{}}"#;
+        let (config, client) = answers(&[(200, first), (200, second)]).await;
+        let ids = ["a".to_owned(), "b".to_owned(), "gone".to_owned()];
+        let found = DynamoDb::new(&config).items("t", &ids, None).await.expect("an answer");
+        assert_eq!(found.len(), 2);
+        assert!(!requests(&client)[1].contains(r#""S":"a""#));
     }
 }

@@ -44,6 +44,8 @@ pub struct Clients {
 pub struct Identity {
     pub account: String,
     pub partition: String,
+    /// The ARN of the caller.
+    pub caller: String,
 }
 
 impl Identity {
@@ -91,8 +93,9 @@ impl Clients {
         let client = aws_sdk_sts::Client::new(&self.config);
         let answer = client.get_caller_identity().send().await.map_err(|error| describe(&error));
         let answer = answer.doing("ask AWS who you are")?;
-        let partition = answer.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws").to_owned();
-        Ok(Identity { account: answer.account().unwrap_or_default().to_owned(), partition })
+        let caller = answer.arn().unwrap_or_default().to_owned();
+        let partition = caller.split(':').nth(1).unwrap_or("aws").to_owned();
+        Ok(Identity { account: answer.account().unwrap_or_default().to_owned(), partition, caller })
     }
 
     pub fn table(&self, name: &str) -> Table {

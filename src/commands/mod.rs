@@ -10,6 +10,7 @@ pub mod list;
 pub mod local;
 pub mod reconcile;
 pub mod retry;
+pub mod selection;
 pub mod send;
 pub mod show;
 pub mod status;

@@ -5,5 +5,7 @@ pub mod filter;
 pub mod input;
 pub mod moment;
 pub mod order;
+pub mod pace;
 pub mod stats;
+pub mod tally;
 pub mod view;

@@ -128,6 +128,11 @@ impl Ui {
         dialoguer::Input::<String>::new().with_prompt(question).allow_empty(true).interact_text().ok()
     }
 
+    /// Asks a question; anything but a yes is a no.
+    pub fn confirm(&self, question: &str) -> bool {
+        dialoguer::Confirm::new().with_prompt(question).default(false).interact().unwrap_or(false)
+    }
+
     /// A bar or a spinner, on a terminal; plain lines elsewhere.
     pub fn progress(&self, what: &str, total: Option<u64>) -> Progress {
         Progress::new(self.live && !self.quiet, what, total)

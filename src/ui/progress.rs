@@ -11,7 +11,7 @@ pub struct Progress {
 impl Progress {
     pub(super) fn new(live: bool, what: &str, total: Option<u64>) -> Progress {
         let bar = match total {
-            Some(total) => ProgressBar::new(total).with_style(style("{msg} {bar:24} {pos}/{len}")),
+            Some(total) => ProgressBar::new(total).with_style(style("{msg} {bar:24} {pos}/{len} {eta} to go")),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed}")),
         };
         bar.set_draw_target(if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
@@ -24,14 +24,6 @@ impl Progress {
 
     pub fn advance(&self, by: u64) {
         self.bar.inc(by);
-    }
-
-    pub fn position(&self) -> u64 {
-        self.bar.position()
-    }
-
-    pub fn total(&self, total: u64) {
-        self.bar.set_length(total);
     }
 
     pub fn say(&self, what: &str) {

@@ -11,7 +11,7 @@ use serde_dynamo::{AttributeValue, Item};
 use crate::EpochMs;
 use crate::error::Failure;
 use crate::execution::Outcome;
-use crate::item::{self, Delivery, Status, StatusField};
+use crate::item::{self, Delivery, Note, Status, StatusField};
 use crate::message::{Invalid, Message};
 
 /// One conditional request against the table.
@@ -220,6 +220,15 @@ pub struct Expressions {
 }
 
 impl Change {
+    /// The same change, which also leaves an operator's note on the item.
+    pub fn noted(mut self, note: &Note) -> Change {
+        if let Write::Update { set, .. } = &mut self.write {
+            let fields = [("by", s(&note.by)), ("reason", s(&note.reason)), ("at", n(note.at))];
+            set.insert(item::NOTE, AttributeValue::M(fields.map(|(name, value)| (name.to_owned(), value)).into()));
+        }
+        self
+    }
+
     pub fn expressions(&self) -> Expressions {
         let mut out = Expressions::default();
         let checks: Vec<String> = self.condition.iter().map(|check| out.check(check)).collect();
@@ -391,6 +400,16 @@ mod tests {
     #[test]
     fn the_same_id_is_written_once() {
         assert_eq!(write("a", &message(), 20, LEASE).apply(Some(&written())), Err(ConditionFailed));
+    }
+
+    #[test]
+    fn an_operator_leaves_a_note() {
+        let outcome = Outcome::failure(&delivery(&written()), 20, 0);
+        let failed = then(&written(), &fail(&outcome, "Unavailable", "X", "t", 20));
+        let note = Note { by: "arn".into(), reason: "why".into(), at: 30 };
+        let claimed = claim(&delivery(&failed), ClaimBy::Hand, 30, LEASE).expect("change").noted(&note);
+        assert_eq!(Note::of(&then(&failed, &claimed)), Some(note));
+        assert_eq!(Note::of(&failed), None);
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub const LAST_ERROR: &str = "lastError";
 pub const CREATED_AT: &str = "createdAt";
 pub const UPDATED_AT: &str = "updatedAt";
 pub const SNS_MESSAGE_ID: &str = "snsMessageId";
+/// Which operator had the message tried again last, and why.
+pub const NOTE: &str = "note";
 pub const EXPIRES_AT: &str = "expiresAt";
 
 /// The sparse global secondary index that holds every undelivered message.
@@ -103,6 +105,31 @@ pub enum StatusField {
     Absent,
     Known(Status),
     Unknown(String),
+}
+
+/// What an operator left on a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// The ARN of the caller.
+    pub by: String,
+    pub reason: String,
+    /// Epoch milliseconds.
+    pub at: EpochMs,
+}
+
+impl Note {
+    pub fn of(item: &Item) -> Option<Note> {
+        let AttributeValue::M(map) = item.get(NOTE)? else { return None };
+        let text = |name: &str| match map.get(name) {
+            Some(AttributeValue::S(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let at = match map.get("at") {
+            Some(AttributeValue::N(digits)) => digits.parse().unwrap_or(0),
+            _ => 0,
+        };
+        Some(Note { by: text("by"), reason: text("reason"), at })
+    }
 }
 
 /// Why the last attempt did not deliver.

@@ -95,7 +95,6 @@ impl Retry {
             Select::All | Select::Ids => self.policy.budget,
         };
         let allowance = request.limit.map_or(allowance, |limit| limit.min(allowance));
-        let by = request.claim_by();
         let mut candidates = self.candidates(request, now, response.before, response).await?;
         let mut waiting: Vec<Task> = vec![];
         loop {
@@ -105,7 +104,7 @@ impl Retry {
             }
             let Some(page) = candidates.next_page(room).await? else { break };
             let claims: Vec<Result<Option<Task>, ServiceError>> =
-                stream::iter(page).map(|seen| self.claim(seen, by)).buffered(CONCURRENCY).collect().await;
+                stream::iter(page).map(|seen| self.claim(seen, request)).buffered(CONCURRENCY).collect().await;
             for claim in claims {
                 match claim {
                     Ok(Some(task)) => {
@@ -127,9 +126,13 @@ impl Retry {
         Ok(())
     }
 
-    async fn claim(&self, seen: Delivery, by: ClaimBy) -> Result<Option<Task>, ServiceError> {
-        let now = now();
+    async fn claim(&self, seen: Delivery, request: &Request) -> Result<Option<Task>, ServiceError> {
+        let (now, by) = (now(), request.claim_by());
         let Some(claim) = change::claim(&seen, by, now, self.policy.lease_ms) else { return Ok(None) };
+        let claim = match &request.note {
+            Some(note) => claim.noted(note),
+            None => claim,
+        };
         match self.table.apply(&claim).await? {
             Applied::Done(Some(item)) => Ok(Delivery::of(&item).map(|claimed| self.task(&claimed, by, now))),
             _ => Ok(None),
@@ -188,7 +191,8 @@ impl Retry {
         let mut candidates = self.candidates(request, now, EpochMs::MAX, response).await?;
         let Some(seen) = candidates.earliest().await? else { return Ok(()) };
         // A probe is worth an attempt whatever is due: its price is not on the message's account.
-        let Some(task) = self.claim(seen, ClaimBy::Hand).await? else { return Ok(()) };
+        let by_hand = Request { select: Select::Ids, note: request.note.clone(), ..Request::default() };
+        let Some(task) = self.claim(seen, &by_hand).await? else { return Ok(()) };
         let execution = execution::probe(task, now, PROBE_PERIOD_MS);
         match self.state_machine.start(&execution).await {
             Ok(Started::Now) => {
@@ -220,9 +224,14 @@ impl Retry {
             Select::Due => Ok(Candidates::due(&self.table, now)),
             Select::All => Ok(Candidates::all(&self.table, now, before)),
             Select::Ids => {
+                let looked: Vec<_> = stream::iter(&request.ids)
+                    .map(|id| async move { (id, self.chosen(id, now).await) })
+                    .buffered(CONCURRENCY)
+                    .collect()
+                    .await;
                 let mut chosen = vec![];
-                for id in &request.ids {
-                    match self.chosen(id, now).await? {
+                for (id, seen) in looked {
+                    match seen? {
                         Ok(seen) => chosen.push(seen),
                         Err(reason) => response.skipped.push(Skipped { sequence_no: id.clone(), reason }),
                     }

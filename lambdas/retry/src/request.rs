@@ -2,6 +2,7 @@
 
 use outbox::EpochMs;
 use outbox::change::ClaimBy;
+use outbox::item::Note;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +18,8 @@ pub struct Request {
     pub limit: Option<usize>,
     /// Count only.
     pub dry_run: bool,
+    /// What to leave on each message that is claimed.
+    pub note: Option<Note>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

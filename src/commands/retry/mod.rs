@@ -1,4 +1,5 @@
 pub mod now;
+mod run;
 
 use std::process::ExitCode;
 

@@ -1,184 +1,174 @@
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
+use futures::TryStreamExt;
 use outbox::EpochMs;
-use outbox::names::Function;
-use serde::{Deserialize, Serialize};
+use outbox::item::Status;
+use serde::Serialize;
 
-use crate::aws::lambda::Answer;
-use crate::context::{Context, pause};
-use crate::error::{Doing, Error, Kind, Result};
+use super::run::{Options, Run};
+use crate::commands::list::unreadable;
+use crate::commands::selection::{Selected, Selection};
+use crate::commands::show::error_line;
+use crate::context::{Context, now_ms};
+use crate::error::{Error, Kind, Result};
+use crate::outbox::pace::{Rate, percent, rate};
+use crate::outbox::stats::Counter;
+use crate::outbox::tally::Tally;
+use crate::outbox::view::MessageView;
+use crate::ui::table::table;
 use crate::ui::text::count;
 use crate::ui::{Tone, Ui, View};
 
-/// Ids in one request: an invocation takes 6 MB (Lambda quotas), and an id may have 2 KB.
-const IDS_PER_REQUEST: usize = 500;
-/// So many requests in a row that claim nothing end a run: what remains is in somebody else's hands.
-const IDLE_LIMIT: usize = 3;
+/// What a retry may take: failed messages, and those whose lease is over.
+pub const STATUSES: [Status; 2] = [Status::Failure, Status::Pending];
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  disa retry now\n  disa retry now --dry-run\n  disa retry now --id order-66 --id order-67\n\nWhile the breaker is open one message goes out as a probe; when it is delivered the breaker closes."
+    after_help = "Examples:\n  disa retry now\n  disa retry now --dry-run\n  disa retry now --id order-66 --id order-67\n  disa retry now --error throttled --since 2h --rate 50/s --reason \"the quota was raised\"\n  disa retry now --stop-when-failing 50%\n\nAn attempt by hand costs a message nothing of its budget. Run the command again to go on where it stopped.\nWhile the breaker is open one message goes out as a probe; when it is delivered the breaker closes."
 )]
 pub struct Now {
-    /// Only this message (repeatable)
-    #[arg(long = "id", value_name = "ID")]
-    ids: Vec<String>,
+    #[command(flatten)]
+    selection: Selection,
+    /// No more than so many
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max: Option<u64>,
+    /// No faster: 50/s, 90/m
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    rate: Option<Rate>,
+    /// Stop when such a share of what was tried fails again
+    #[arg(long, value_name = "SHARE", value_parser = percent)]
+    stop_when_failing: Option<f64>,
+    /// Why, for whoever looks at the messages later: stored on them, with who you are
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Count, and change nothing
     #[arg(long)]
     dry_run: bool,
-}
-
-/// What the retry function answers.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Round {
-    claimed: u64,
-    started: u64,
-    remaining: u64,
-    skipped: Vec<Skipped>,
-    breaker_open: bool,
-    probe: Option<String>,
-    before: EpochMs,
-    error: Option<String>,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Skipped {
-    sequence_no: String,
-    reason: String,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Retried {
-    claimed: u64,
-    started: u64,
-    remaining: u64,
-    dry_run: bool,
-    breaker_open: bool,
-    probe: Option<String>,
-    skipped: Vec<Skipped>,
-    /// Of the last request.
-    #[serde(skip)]
-    last_claimed: u64,
+    #[serde(flatten)]
+    pub tally: Tally,
+    pub dry_run: bool,
+    pub breaker_open: bool,
+    pub probe: Option<String>,
+    /// Why it ended before all were tried.
+    pub stopped: Option<String>,
 }
 
 impl Now {
-    pub async fn run(self, context: &Context) -> Result<ExitCode> {
-        let mut ids = self.ids.clone();
-        ids.sort();
-        ids.dedup();
-        let retried = match ids.is_empty() {
-            true => all(context, self.dry_run).await?,
-            false => chosen(context, &ids, self.dry_run).await?,
+    pub async fn run(mut self, context: &Context) -> Result<ExitCode> {
+        self.selection.check()?;
+        let before = now_ms();
+        // Asked only where somebody reads the answer: it reads the backlog once more.
+        let known = match self.dry_run || (context.ui.can_ask() && !self.yes) || context.ui.is_live() {
+            true => Some(preview(context, &self.selection, before).await?),
+            false => None,
         };
+        if self.dry_run {
+            let retried = Retried { tally: known.unwrap_or_default(), dry_run: true, ..Retried::default() };
+            context.ui.show(&retried)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(known) = known.as_ref().filter(|known| known.remaining > 1 && context.ui.can_ask() && !self.yes)
+            && !context.ui.confirm(&format!("Try {} again?", count(self.wanted(known.remaining), "message")))
+        {
+            return Err(Error::failed("nothing was tried"));
+        }
+        let options = Options {
+            before,
+            total: known.map(|known| self.wanted(known.remaining)),
+            max: self.max.unwrap_or(u64::MAX),
+            rate: self.rate,
+            stop_when_failing: self.stop_when_failing,
+            reason: self.reason.clone(),
+        };
+        context.when_interrupted(
+            Error::new(Kind::Interrupted, "interrupted; what was claimed is on its way")
+                .hint("run the command again: it goes on with what remains"),
+        );
+        let retried = Run::new(context, options).await?.all(&self.selection).await?;
         context.ui.show(&retried)?;
-        Ok(match &retried {
-            done if done.dry_run || (done.remaining == 0 && done.skipped.is_empty()) => ExitCode::SUCCESS,
-            none if none.claimed == 0 && !none.skipped.is_empty() && none.remaining == 0 => {
-                ExitCode::from(Kind::Failed as u8)
+        Ok(retried.exit())
+    }
+
+    fn wanted(&self, found: u64) -> u64 {
+        found.min(self.max.unwrap_or(u64::MAX))
+    }
+}
+
+/// Whether a retry may take a message: a pending one only when its lease is over.
+pub fn is_free(message: &MessageView, before: EpochMs) -> bool {
+    message.send_status != Status::Pending.as_str() || message.due_at.is_some_and(|due| due <= before)
+}
+
+/// Counts what is meant, and shows what it suffers from.
+async fn preview(context: &Context, selection: &Selection, before: EpochMs) -> Result<Tally> {
+    let table = context.table();
+    let mut found = selection.stream(&table, &STATUSES);
+    let (mut tally, mut counter) = (Tally::default(), Counter::new(before));
+    let progress = context.ui.progress("counting", None);
+    while let Some(selected) = found.try_next().await.map_err(|error| unreadable(context, error))? {
+        match selected {
+            Selected::Message(message) if is_free(&message, before) => {
+                tally.remaining += 1;
+                counter.push(&message);
             }
-            _ => ExitCode::from(Kind::Partial as u8),
-        })
-    }
-}
-
-/// Tries again all that has failed, until nothing remains.
-async fn all(context: &Context, dry_run: bool) -> Result<Retried> {
-    let mut total = Retried { dry_run, ..Retried::default() };
-    let mut before: Option<EpochMs> = None;
-    let mut idle = 0;
-    let progress = context.ui.progress("retrying", Some(0));
-    loop {
-        let request = serde_json::json!({ "select": "all", "before": before, "dryRun": dry_run });
-        let round = invoke(context, &request).await?;
-        before = Some(round.before);
-        total.add(round)?;
-        progress.total(total.claimed + total.remaining);
-        progress.advance(total.claimed.saturating_sub(progress.position()));
-        let claimed_nothing = total.last_claimed == 0;
-        idle = if claimed_nothing { idle + 1 } else { 0 };
-        if dry_run || total.remaining == 0 || total.breaker_open || idle >= IDLE_LIMIT {
-            return Ok(total);
-        }
-        if claimed_nothing {
-            pause(Duration::from_millis(300)).await;
+            Selected::Message(_) => {}
+            Selected::Not(sequence_no, reason) => {
+                tally.skipped.push(crate::outbox::tally::Skipped { sequence_no, reason });
+            }
         }
     }
-}
-
-async fn chosen(context: &Context, ids: &[String], dry_run: bool) -> Result<Retried> {
-    let mut total = Retried { dry_run, ..Retried::default() };
-    for ids in ids.chunks(IDS_PER_REQUEST) {
-        let earlier = total.remaining;
-        let request = serde_json::json!({ "select": "ids", "ids": ids, "dryRun": dry_run });
-        total.add(invoke(context, &request).await?)?;
-        total.remaining += earlier;
+    drop(progress);
+    for group in counter.finish().by_error.iter().take(5) {
+        let error = format!("{} {}", group.class, group.code);
+        context.ui.note(&format!("{:>8}  {}: {}", group.count, error.trim(), group.text));
     }
-    Ok(total)
-}
-
-async fn invoke(context: &Context, request: &serde_json::Value) -> Result<Round> {
-    let function = context.function(Function::Retry);
-    let answer = match context.clients.lambda().invoke(&function, request).await {
-        Err(error) if error.is("ResourceNotFoundException") => {
-            return Err(Error::failed(format!("there is no retry function `{function}` here"))
-                .hint(format!("deploy it: `{}`", context.again("deploy"))));
-        }
-        answer => answer.doing("invoke the retry function")?,
-    };
-    match answer {
-        Answer::Done(value) => serde_json::from_value(value).map_err(|error| {
-            Error::failed("the retry function gave an answer of another version")
-                .because(error)
-                .hint(format!("`{}`", context.again("deploy")))
-        }),
-        Answer::Failed(why) => Err(Error::failed("the retry function failed")
-            .because(why)
-            .hint("run the command again: what was claimed and not started is free when its lease is over")),
-    }
+    Ok(tally)
 }
 
 impl Retried {
-    fn add(&mut self, round: Round) -> Result<()> {
-        self.claimed += round.claimed;
-        self.last_claimed = round.claimed;
-        self.started += round.started;
-        self.remaining = round.remaining;
-        self.breaker_open = round.breaker_open;
-        self.probe = round.probe.or(self.probe.take());
-        self.skipped.extend(round.skipped);
-        match round.error {
-            None => Ok(()),
-            Some(why) => Err(Error::new(
-                Kind::Partial,
-                format!(
-                    "the retry stopped: {} claimed, {} started, {} remaining",
-                    self.claimed, self.started, self.remaining
-                ),
-            )
-            .because(why)
-            .hint("run the command again: it goes on with what remains")),
+    fn exit(&self) -> ExitCode {
+        let tally = &self.tally;
+        match () {
+            () if tally.is_complete() => ExitCode::SUCCESS,
+            // All that was asked for could not be had.
+            () if tally.claimed == 0 && tally.remaining == 0 && !tally.skipped.is_empty() => {
+                ExitCode::from(Kind::Failed as u8)
+            }
+            () => ExitCode::from(Kind::Partial as u8),
         }
     }
 }
 
 impl View for Retried {
     fn text(&self, ui: &Ui) -> String {
+        let tally = &self.tally;
         let mut lines = vec![];
         if self.dry_run {
-            lines.push(format!("{} would be tried again; nothing was changed", count(self.remaining, "message")));
+            lines.push(format!("{} would be tried again; nothing was changed", count(tally.remaining, "message")));
         } else {
-            lines.push(format!(
-                "Claimed {}, started {}, {} remaining",
-                count(self.claimed, "message"),
-                count(self.started, "execution"),
-                self.remaining
-            ));
+            let mut line = format!(
+                "Claimed {}, started {}: {} delivered, {} failed again, {} remaining",
+                count(tally.claimed, "message"),
+                count(tally.started, "execution"),
+                tally.delivered,
+                tally.failed,
+                tally.remaining
+            );
+            if tally.unsettled > 0 {
+                line.push_str(&format!(", {} still on their way", tally.unsettled));
+            }
+            lines.push(line);
         }
+        lines.extend(self.stopped.as_ref().map(|why| ui.paint(Tone::Warning, &format!("Stopped: {why}"))));
         if self.breaker_open {
             lines.push(ui.paint(
                 Tone::Warning,
@@ -189,7 +179,19 @@ impl View for Retried {
                 "Probe: {probe}. When it is delivered the breaker closes: see `disa status`, then run this again."
             ));
         }
-        lines.extend(self.skipped.iter().map(|skipped| format!("Skipped {}: {}", skipped.sequence_no, skipped.reason)));
+        lines
+            .extend(tally.skipped.iter().map(|skipped| format!("Skipped {}: {}", skipped.sequence_no, skipped.reason)));
+        if !tally.failures.is_empty() {
+            let rows = tally.failures.iter().map(|message| {
+                let error = message.last_error.as_ref().map(error_line).unwrap_or_default();
+                vec![message.sequence_no.clone(), message.send_status.clone(), message.attempts.to_string(), error]
+            });
+            lines.push(format!("\n{}", table(&["FAILED AGAIN", "STATUS", "ATTEMPTS", "ERROR"], rows)));
+            let untold = tally.failed - tally.failures.len() as u64;
+            if untold > 0 {
+                lines.push(format!("and {untold} more: `disa failed list`"));
+            }
+        }
         lines.join("\n")
     }
 }
