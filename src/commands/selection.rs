@@ -32,10 +32,6 @@ impl Selection {
         }
     }
 
-    pub fn is_all(&self) -> bool {
-        self.ids.is_empty() && self.filter.is_empty()
-    }
-
     /// The messages of the backlog in some statuses that are meant. One that was asked for by its id and is not
     /// there, or has another status, is told as `Err` with the reason.
     pub fn stream<'a>(&'a self, table: &'a Table, statuses: &'a [Status]) -> LocalBoxStream<'a, Found> {
@@ -51,11 +47,20 @@ impl Selection {
                 Some(view) if statuses.iter().any(|status| view.send_status == status.as_str()) => {
                     Selected::Message(view)
                 }
-                Some(view) if view.send_status.is_empty() => Selected::Not(id, "nobody took it up yet".to_owned()),
-                Some(view) => Selected::Not(id, format!("it is {}", view.send_status)),
+                Some(view) => Selected::Not(id, why_not(&view.send_status)),
             })
         };
         stream::iter(self.ids.clone()).then(look).boxed_local()
+    }
+}
+
+/// Why a verb is not for a message in this status.
+fn why_not(status: &str) -> String {
+    match Status::parse(status) {
+        Some(Status::Successful) => "it is delivered".to_owned(),
+        Some(Status::Dead) => "it is Dead: `disa dead revive` first".to_owned(),
+        Some(status) => format!("it is {status}"),
+        None => "it is not in the backlog: `disa reconcile`".to_owned(),
     }
 }
 

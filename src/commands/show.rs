@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use outbox::item::{LastError, Status};
+use outbox::item::{LastError, Note, Status};
 use outbox::message::Message;
 use serde::Serialize;
 
@@ -31,6 +31,8 @@ struct Shown {
     /// Bytes on the wire, with attributes; `null` when it is not valid.
     bytes: Option<usize>,
     subject: Option<String>,
+    /// Which operator had it tried again last, and why.
+    note: Option<Note>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
 }
@@ -51,6 +53,7 @@ impl Show {
         let message = Message::of(&item).ok();
         context.ui.show(&Shown {
             bytes: message.as_ref().map(|m| m.wire_bytes(&view.sequence_no)),
+            note: Note::of(&item),
             subject: message.as_ref().and_then(|m| m.subject.clone()),
             body: message.filter(|_| self.body).map(|m| m.body),
             message: view,
@@ -79,6 +82,7 @@ impl View for Shown {
         let now = now_ms();
         let message = &self.message;
         let status = if message.send_status.is_empty() { "(none yet)" } else { &message.send_status };
+        // Here there is room for both.
         let time = |time: i64| format!("{} ({})", iso(time), relative(time, now));
         let mut rows = vec![
             ("Id", message.sequence_no.clone()),
@@ -96,6 +100,9 @@ impl View for Shown {
         if let Some(error) = &message.last_error {
             rows.push(("Last error", error_line(error)));
             rows.push(("Execution", error.execution.clone()));
+        }
+        if let Some(note) = &self.note {
+            rows.push(("Note", format!("{} ({}, {})", note.reason, note.by, time(note.at))));
         }
         rows.extend(self.body.clone().map(|body| ("Message", body)));
         facts(rows)

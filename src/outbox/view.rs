@@ -1,7 +1,7 @@
 //! A message as an operator sees it.
 
 use outbox::EpochMs;
-use outbox::item::{self, Delivery, LastError, StatusField};
+use outbox::item::{self, Delivery, LastError, Status, StatusField};
 use outbox::message::Message;
 use serde::Serialize;
 use serde_dynamo::{AttributeValue, Item};
@@ -39,6 +39,25 @@ impl MessageView {
             created_at: delivery.created_at,
             updated_at: delivery.updated_at,
         })
+    }
+}
+
+impl From<&MessageView> for Delivery {
+    /// As far as a status change asks for it.
+    fn from(view: &MessageView) -> Delivery {
+        let status = Status::parse(&view.send_status);
+        Delivery {
+            sequence_no: view.sequence_no.clone(),
+            status: status.map_or_else(|| StatusField::Unknown(view.send_status.clone()), StatusField::Known),
+            backlog_shard: None,
+            due_at: view.due_at,
+            attempts: Some(view.attempts),
+            unknown_failures: 0,
+            created_at: view.created_at,
+            updated_at: view.updated_at,
+            last_error: None,
+            sns_message_id: None,
+        }
     }
 }
 

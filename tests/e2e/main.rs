@@ -4,6 +4,7 @@
 mod breaker;
 mod delivery;
 mod faults;
+mod finding;
 mod operating;
 mod permissions;
 mod proxy;
@@ -31,10 +32,11 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 7] = [
+    let modules: [(&str, &[(&str, Test)]); 8] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("breaker", breaker::TESTS),
+        ("finding", finding::TESTS),
         ("operating", operating::TESTS),
         ("permissions", permissions::TESTS),
         ("stack", stack::TESTS),

@@ -1,3 +1,7 @@
+pub mod discard;
+mod each;
+pub mod revive;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -14,6 +18,10 @@ pub enum Dead {
     List(List),
     /// What they died of: by error, by age, by attempts
     Stats(stats::Stats),
+    /// Give them another life: they are sent again, with a fresh budget
+    Revive(revive::Revive),
+    /// Delete them for ever
+    Discard(discard::Discard),
 }
 
 #[derive(Args, Debug)]
@@ -34,6 +42,8 @@ impl Dead {
         match self {
             Dead::List(List { rows }) => rows.run(context, &[Status::Dead]).await,
             Dead::Stats(command) => command.run(context, &[Status::Dead]).await,
+            Dead::Revive(command) => command.run(context).await,
+            Dead::Discard(command) => command.run(context).await,
         }
     }
 }

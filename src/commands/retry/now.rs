@@ -83,6 +83,7 @@ impl Now {
         }
         let options = Options {
             before,
+            by_id: !self.selection.ids.is_empty(),
             total: known.map(|known| self.wanted(known.remaining)),
             max: self.max.unwrap_or(u64::MAX),
             rate: self.rate,

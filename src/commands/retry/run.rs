@@ -21,6 +21,7 @@ use crate::outbox::pace::Rate;
 use crate::outbox::tally::Skipped;
 use crate::outbox::view::MessageView;
 use crate::ui::Progress;
+use crate::ui::text::span;
 
 /// Ids in one request: an invocation takes 6 MB (Lambda quotas), and an id may have 2 KB.
 const CHUNK: usize = 500;
@@ -36,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Options {
     /// Only what last changed before: what fails again is not taken again.
     pub before: EpochMs,
+    /// Each message was asked for: what is not tried must be told.
+    pub by_id: bool,
     pub total: Option<u64>,
     pub max: u64,
     pub rate: Option<Rate>,
@@ -149,8 +152,10 @@ impl<'a> Run<'a> {
                 }
                 Some(Selected::Message(message)) => {
                     let untried = message.updated_at.is_none_or(|updated| updated < self.options.before);
-                    if untried && is_free(&message, self.options.before) {
-                        return Ok(Some(message));
+                    match is_free(&message, self.options.before) {
+                        true if untried => return Ok(Some(message)),
+                        false if self.options.by_id => self.result.tally.skipped.push(being_sent(&message)),
+                        _ => {}
                     }
                 }
             }
@@ -218,6 +223,12 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+fn being_sent(message: &MessageView) -> Skipped {
+    let left = message.due_at.unwrap_or(0) - crate::context::now_ms();
+    let reason = format!("it is being sent; if that fails silently, it is free in {}", span(left));
+    Skipped { sequence_no: message.sequence_no.clone(), reason }
 }
 
 async fn invoke(context: &Context, request: &serde_json::Value) -> Result<Round> {
