@@ -8,25 +8,24 @@ use super::view::MessageView;
 
 /// What a message must be, to be listed, retried, exported, …; what is not given says nothing.
 #[derive(clap::Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Filters")]
 pub struct Filter {
     /// Written at this time or later: 2h (ago), 2026-11-24, 2026-11-24T05:00
-    #[arg(long, value_name = "TIME", value_parser = moment::argument)]
+    #[arg(help_heading = "Filters", long, value_name = "TIME", value_parser = moment::argument)]
     since: Option<EpochMs>,
     /// Written before this time
-    #[arg(long, value_name = "TIME", value_parser = moment::argument)]
+    #[arg(help_heading = "Filters", long, value_name = "TIME", value_parser = moment::argument)]
     until: Option<EpochMs>,
     /// Class of the last error: rejected, unavailable or unknown
-    #[arg(long, value_name = "CLASS", value_parser = class)]
+    #[arg(help_heading = "Filters", long, value_name = "CLASS", value_parser = class)]
     class: Option<Class>,
     /// Part of the last error's code or text, in any case
-    #[arg(long = "error", value_name = "TEXT")]
+    #[arg(help_heading = "Filters", long = "error", value_name = "TEXT")]
     error: Option<String>,
     /// Beginning of the id
-    #[arg(long, value_name = "TEXT")]
+    #[arg(help_heading = "Filters", long, value_name = "TEXT")]
     id_prefix: Option<String>,
     /// Attempts so far: 3, 3.., ..5 or 3..5
-    #[arg(long, value_name = "N..M", value_parser = attempts)]
+    #[arg(help_heading = "Filters", long, value_name = "N..M", value_parser = attempts)]
     attempts: Option<Attempts>,
 }
 
