@@ -17,6 +17,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_retry_goes_no_faster_than_its_rate", paced),
     ("a_retry_that_fails_stops_and_says_what_failed", failing),
     ("the_dead_are_revived_or_discarded", dead),
+    ("the_schedule_is_paused_changed_and_resumed", scheduled),
 ];
 
 /// A message as a failed attempt left it, an hour old.
@@ -211,4 +212,21 @@ fn dead(world: &'static World) {
     assert!(deployment.delivery("d-1").is_none() && deployment.delivery("a-1").is_some());
     assert_eq!(deployment.run(&["dead", "discard", "--id", "d-1", "--yes"]).code, 1);
     assert!(ids(&deployment.ok(&["dead", "list"])).is_empty());
+}
+
+fn scheduled(world: &'static World) {
+    let deployment = world.deploy("scheduled", &[NO_SCHEDULE]);
+    assert_eq!(deployment.ok(&["retry", "pause"])["state"], "DISABLED");
+    let status = deployment.ok(&["status"]);
+    assert!(status["findings"].to_string().contains("paused"), "{status}");
+    let changed = deployment.ok(&["retry", "schedule", "rate(5 minutes)"]);
+    assert_eq!((&changed["expression"], &changed["state"]), (&json!("rate(5 minutes)"), &json!("DISABLED")));
+    assert_eq!(deployment.ok(&["retry", "resume"])["state"], "ENABLED");
+    assert_eq!(deployment.ok(&["retry", "schedule"])["expression"], "rate(5 minutes)");
+    let ran = deployment.run(&["retry", "schedule", "every 5 minutes"]);
+    assert!(ran.code == 2 && ran.err.contains("neither rate"), "{ran:?}");
+    // What the schedule starts was not touched: it still starts it.
+    let scheduler = aws_sdk_scheduler::Client::new(&world.config);
+    let schedule = deployment.block_on(scheduler.get_schedule().name(deployment.names.schedule()).send()).expect("it");
+    assert!(schedule.target().is_some_and(|target| target.arn().ends_with("scheduled-devl-retry")), "{schedule:?}");
 }

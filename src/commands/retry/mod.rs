@@ -1,5 +1,6 @@
 pub mod now;
 mod run;
+pub mod schedule;
 
 use std::process::ExitCode;
 
@@ -12,12 +13,21 @@ use crate::error::Result;
 pub enum Retry {
     /// Send failed messages again, now
     Now(now::Now),
+    /// Stop sending again by schedule
+    Pause(schedule::Pause),
+    /// Send again by schedule as before
+    Resume(schedule::Resume),
+    /// When messages are sent again by themselves, and how to change that
+    Schedule(schedule::Schedule),
 }
 
 impl Retry {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
         match self {
             Retry::Now(command) => command.run(context).await,
+            Retry::Pause(command) => command.run(context).await,
+            Retry::Resume(command) => command.run(context).await,
+            Retry::Schedule(command) => command.run(context).await,
         }
     }
 }
