@@ -41,6 +41,12 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     if let Command::Drill(command) = command {
         return command.run(&context).await;
     }
+    // An interrupt is the usual end of watching.
+    if let Command::Status(command) = &command
+        && command.watch
+    {
+        return command.run(&context).await;
+    }
     let work = async {
         match command {
             Command::Deploy(command) => command.run(&context).await,

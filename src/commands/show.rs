@@ -25,7 +25,7 @@ pub struct Show {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown {
+pub struct Shown {
     #[serde(flatten)]
     message: MessageView,
     /// Bytes on the wire, with attributes; `null` when it is not valid.
@@ -42,24 +42,29 @@ impl Show {
         if self.id.is_empty() {
             return Err(Error::usage("the id is empty"));
         }
-        let item = match context.table().get(&self.id).await {
-            Err(error) if error.is("ResourceNotFoundException") => return Err(no_table(context)),
-            answer => answer.doing("read the message")?,
-        };
-        let Some((item, view)) = item.and_then(|item| MessageView::of(&item).map(|view| (item, view))) else {
-            return Err(Error::failed(format!("there is no message `{}`", self.id))
-                .hint(format!("undelivered ones: `{}`", context.again("failed list"))));
-        };
-        let message = Message::of(&item).ok();
-        context.ui.show(&Shown {
-            bytes: message.as_ref().map(|m| m.wire_bytes(&view.sequence_no)),
-            note: Note::of(&item),
-            subject: message.as_ref().and_then(|m| m.subject.clone()),
-            body: message.filter(|_| self.body).map(|m| m.body),
-            message: view,
-        })?;
+        context.ui.show(&shown(context, &self.id, self.body).await?)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// All that is known of a message; its text only when asked for.
+pub async fn shown(context: &Context, id: &str, body: bool) -> Result<Shown> {
+    let item = match context.table().get(id).await {
+        Err(error) if error.is("ResourceNotFoundException") => return Err(no_table(context)),
+        answer => answer.doing("read the message")?,
+    };
+    let Some((item, view)) = item.and_then(|item| MessageView::of(&item).map(|view| (item, view))) else {
+        return Err(Error::failed(format!("there is no message `{id}`"))
+            .hint(format!("undelivered ones: `{}`", context.again("list"))));
+    };
+    let message = Message::of(&item).ok();
+    Ok(Shown {
+        bytes: message.as_ref().map(|m| m.wire_bytes(&view.sequence_no)),
+        note: Note::of(&item),
+        subject: message.as_ref().and_then(|m| m.subject.clone()),
+        body: message.filter(|_| body).map(|m| m.body),
+        message: view,
+    })
 }
 
 /// The tone of a status, everywhere the same.

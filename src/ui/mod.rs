@@ -5,6 +5,7 @@ pub mod listing;
 mod progress;
 pub mod table;
 pub mod text;
+pub mod watch;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -121,6 +122,16 @@ impl Ui {
     /// Whether questions can be asked: a person is there, and no machine reads the answer.
     pub fn can_ask(&self) -> bool {
         self.live && self.output == Output::Table && std::io::stdin().is_terminal()
+    }
+
+    /// Whether a person sees and steers standard output, so that it can be a view of its own.
+    pub fn can_fill_screen(&self) -> bool {
+        self.output == Output::Table && self.out_is_terminal() && std::io::stdin().is_terminal() && self.live
+    }
+
+    /// The same without colour: for a text inside a view.
+    pub fn plain(&self) -> Ui {
+        Ui { color_out: false, color_err: false, ..*self }
     }
 
     /// Asks for a text; `None` when the person gives up.

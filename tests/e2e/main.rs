@@ -11,6 +11,7 @@ mod proxy;
 mod retrying;
 mod scene;
 mod stack;
+mod watching;
 mod world;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -32,7 +33,7 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 8] = [
+    let modules: [(&str, &[(&str, Test)]); 9] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("breaker", breaker::TESTS),
@@ -40,6 +41,7 @@ fn trials(world: Option<&'static World>) -> Vec<Trial> {
         ("operating", operating::TESTS),
         ("permissions", permissions::TESTS),
         ("stack", stack::TESTS),
+        ("watching", watching::TESTS),
         ("faults", faults::TESTS),
     ];
     let mut trials = vec![];

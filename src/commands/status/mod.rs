@@ -1,5 +1,9 @@
+mod view;
+mod watch;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -10,12 +14,10 @@ use serde::Serialize;
 use crate::aws::cloudwatch::Alarm;
 use crate::aws::scheduler::Schedule;
 use crate::aws::sfn::Execution;
-use crate::context::{Context, now_ms};
+use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::outbox::backlog::Backlog;
-use crate::ui::table::{facts, table};
-use crate::ui::text::{relative, span};
-use crate::ui::{Tone, Ui, View};
+use crate::outbox::input;
 
 /// Backlog shards read at once.
 const CONCURRENCY: usize = 16;
@@ -25,7 +27,17 @@ const EXECUTIONS: i32 = 100;
 const LISTED: usize = 5;
 
 #[derive(Args, Debug)]
-pub struct Status {}
+#[command(
+    after_help = "Examples:\n  disa status\n  disa status --watch\n  disa status --watch --interval 30s -o jsonl >> status.jsonl\n\nThe view needs a terminal of 80 columns and 24 lines; without a terminal each look is printed."
+)]
+pub struct Status {
+    /// Look again and again, in a view of the whole terminal
+    #[arg(long)]
+    pub watch: bool,
+    /// With --watch: how often (2s)
+    #[arg(long, value_name = "TIME", default_value = "2s", hide_default_value = true, requires = "watch", value_parser = input::seconds)]
+    interval: u64,
+}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,8 +78,13 @@ struct DeadLetters {
 }
 
 impl Status {
-    pub async fn run(self, context: &Context) -> Result<ExitCode> {
-        context.ui.show(&look(context).await?)?;
+    pub async fn run(&self, context: &Context) -> Result<ExitCode> {
+        let interval = Duration::from_secs(self.interval.max(1));
+        match self.watch {
+            false => context.ui.show(&look(context).await?)?,
+            true if context.ui.can_fill_screen() => watch::on_terminal(context, interval).await?,
+            true => watch::printed(context, interval).await?,
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -195,70 +212,5 @@ impl StatusView {
         for email in &self.unconfirmed_email {
             self.findings.push(format!("{email} has not confirmed the subscription"));
         }
-    }
-}
-
-impl View for StatusView {
-    fn text(&self, ui: &Ui) -> String {
-        let now = now_ms();
-        let backlog = &self.backlog;
-        let number =
-            |n: u64, tone: Tone, word: &str| ui.paint(if n > 0 { tone } else { Tone::Plain }, &format!("{n} {word}"));
-        let oldest = backlog.oldest.map_or_else(|| "none waits".to_owned(), |t| format!("{} old", span(now - t)));
-        let alarm = match &self.alarm {
-            None => ui.paint(Tone::Bad, "missing"),
-            Some(alarm) => {
-                let tone = if alarm.is_open() { Tone::Bad } else { Tone::Good };
-                let since = alarm.since.map(|since| format!(" since {}", relative(since, now))).unwrap_or_default();
-                let reason = if alarm.reason.is_empty() { String::new() } else { format!(" ({})", alarm.reason) };
-                format!("{}{since}{reason}", ui.paint(tone, &alarm.state))
-            }
-        };
-        let schedule = match &self.schedule {
-            None => ui.paint(Tone::Bad, "missing"),
-            Some(schedule) => format!("{} {}", schedule.state, schedule.expression),
-        };
-        let letters = |depth: Option<u64>| depth.map_or_else(|| "missing".to_owned(), |n| n.to_string());
-        let counts: Vec<String> = self.executions.by_status.iter().map(|(status, n)| format!("{n} {status}")).collect();
-        let executions =
-            if counts.is_empty() { "none yet".to_owned() } else { format!("{}, of the latest", counts.join(", ")) };
-        let mut text = facts(vec![
-            ("Stack", format!("{} {} in {}", self.stack.name, self.stack.status, self.stack.region)),
-            (
-                "Backlog",
-                format!(
-                    "{}, {}, {}",
-                    number(backlog.pending, Tone::Plain, "Pending"),
-                    number(backlog.failure, Tone::Warning, "Failure"),
-                    number(backlog.dead, Tone::Bad, "Dead")
-                ),
-            ),
-            ("Oldest", oldest),
-            ("Alarm", alarm),
-            ("Schedule", schedule),
-            ("Executions", executions),
-            (
-                "Dead letters",
-                format!(
-                    "{} of the stream, {} of the schedule",
-                    letters(self.dead_letters.stream),
-                    letters(self.dead_letters.schedule)
-                ),
-            ),
-        ]);
-        if !self.executions.latest.is_empty() {
-            let rows = self.executions.latest.iter().map(|execution| {
-                vec![
-                    execution.name.clone(),
-                    execution.status.clone(),
-                    execution.started.map(|started| relative(started, now)).unwrap_or_default(),
-                ]
-            });
-            text.push_str(&format!("\n\n{}", table(&["LATEST EXECUTION", "STATUS", "STARTED"], rows)));
-        }
-        for finding in &self.findings {
-            text.push_str(&format!("\n{} {finding}", ui.paint(Tone::Warning, "!")));
-        }
-        text
     }
 }

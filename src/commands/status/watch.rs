@@ -1,0 +1,206 @@
+//! Looking again and again.
+
+use std::time::{Duration, Instant};
+
+use futures::future::LocalBoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use outbox::item::Status as SendStatus;
+use outbox::names::Function;
+
+use super::look;
+use crate::aws::cloudwatch::{Metric, Statistic};
+use crate::aws::lambda::Answer;
+use crate::aws::messages::backlog;
+use crate::commands::list::unreadable;
+use crate::commands::show::{error_line, shown};
+use crate::context::{Context, now_ms, pause};
+use crate::error::{Doing, Error, Result};
+use crate::outbox::order::{First, Sort};
+use crate::outbox::view::MessageView;
+use crate::ui::text::{duration, iso, span};
+use crate::ui::watch::Terminal;
+use crate::ui::watch::screen::{Action, Board, Entry, Over, Screen};
+use crate::ui::{Tone, View};
+
+/// Errors that a look brings.
+const ERRORS: usize = 50;
+/// So long back the metrics are drawn.
+const HALF_HOUR_MS: i64 = 1_800_000;
+
+/// Prints one look after the other, until interrupted: that is how it ends.
+pub async fn printed(context: &Context, interval: Duration) -> Result<()> {
+    let looks = async {
+        loop {
+            let view = look(context).await?;
+            if context.ui.output == crate::cli::Output::Table {
+                context.ui.print(&format!("-- {}", iso(now_ms())))?;
+            }
+            context.ui.show(&view)?;
+            pause(interval).await;
+        }
+    };
+    tokio::select! {
+        outcome = looks => outcome,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
+/// What goes on behind the screen.
+type Behind<'a, T> = Option<LocalBoxFuture<'a, Result<T>>>;
+
+/// What an action gives.
+enum Answered {
+    Said(String),
+    Detail(String),
+}
+
+/// The full-screen view, until a key ends it. Neither a look that fails nor an action that does ends it.
+pub async fn on_terminal(context: &Context, interval: Duration) -> Result<()> {
+    // The first look outside the view: where nothing is deployed there is nothing to watch.
+    let first = board(context).await?;
+    let mut screen = Screen::new(format!("{} in {}", context.names.stack(), context.clients.region));
+    screen.take(first);
+    let mut terminal = Terminal::enter(&context.ui)?;
+    let (mut looking, mut acting): (Behind<Board>, Behind<Answered>) = (None, None);
+    let mut looked = Instant::now();
+    loop {
+        screen.age_s = looked.elapsed().as_secs();
+        terminal.draw(&screen)?;
+        tokio::select! {
+            action = terminal.action(&mut screen) => match action {
+                None => {}
+                Some(Action::Quit) => return Ok(()),
+                Some(Action::Look) => looking = Some(board(context).boxed_local()),
+                Some(action) => acting = Some(act(context, action).boxed_local()),
+            },
+            outcome = behind(&mut looking) => {
+                looked = if outcome.is_ok() { Instant::now() } else { looked };
+                match outcome {
+                    Ok(board) => screen.take(board),
+                    Err(error) => screen.message = Some((Tone::Bad, in_one_line(&error))),
+                }
+            }
+            outcome = behind(&mut acting) => match outcome {
+                Ok(Answered::Said(text)) => screen.message = Some((Tone::Good, text)),
+                Ok(Answered::Detail(text)) => screen.over = Over::Detail(text),
+                Err(error) => screen.message = Some((Tone::Bad, in_one_line(&error))),
+            },
+            () = pause(Duration::from_secs(1)) => {}
+        }
+        if looking.is_none() && looked.elapsed() >= interval {
+            looking = Some(board(context).boxed_local());
+        }
+    }
+}
+
+/// Waits for the end of what goes on, and clears it; for ever where nothing does.
+async fn behind<T>(work: &mut Behind<'_, T>) -> Result<T> {
+    match work {
+        None => std::future::pending().await,
+        Some(going) => {
+            let outcome = going.await;
+            *work = None;
+            outcome
+        }
+    }
+}
+
+fn in_one_line(error: &Error) -> String {
+    let causes = error.causes.iter().map(|cause| format!(": {cause}"));
+    format!("{}{}", error.message, causes.collect::<String>())
+}
+
+async fn act(context: &Context, action: Action) -> Result<Answered> {
+    match action {
+        Action::Detail(id) => Ok(Answered::Detail(shown(context, &id, false).await?.text(&context.ui.plain()))),
+        Action::Retry => {
+            let (lambda, function) = (context.clients.lambda(), context.function(Function::Retry));
+            let request = serde_json::json!({ "select": "all" });
+            match lambda.invoke(&function, &request).await.doing("invoke the retry function")? {
+                Answer::Failed(why) => Err(Error::failed("the retry function failed").because(why)),
+                Answer::Done(answer) => Ok(Answered::Said(format!(
+                    "Claimed {}, started {} executions, {} remaining{}",
+                    answer["claimed"],
+                    answer["started"],
+                    answer["remaining"],
+                    if answer["breakerOpen"] == true { "; the breaker is open: a probe at a time" } else { "" }
+                ))),
+            }
+        }
+        Action::Switch => {
+            let (scheduler, name) = (context.clients.scheduler(), context.names.schedule());
+            let found = scheduler.schedule(&name).await.doing("look at the schedule")?;
+            let enable = found.is_some_and(|schedule| schedule.state != "ENABLED");
+            let changed = scheduler.change(&name, Some(enable), None).await.doing("change the schedule")?;
+            let changed = changed.ok_or_else(|| Error::failed(format!("there is no schedule `{name}` here")))?;
+            Ok(Answered::Said(format!("The schedule is {}", changed.state)))
+        }
+        Action::Quit | Action::Look => Ok(Answered::Said(String::new())),
+    }
+}
+
+/// One look, with what only the view shows: curves, the alarm's history, the newest errors.
+async fn board(context: &Context) -> Result<Board> {
+    let alarm = context.names.alarm();
+    let cloudwatch = context.clients.cloudwatch();
+    let history = async { cloudwatch.history(&alarm, 3).await.doing("look at the alarm's history") };
+    let metrics = async { Ok(metrics(context).await) };
+    let (view, errors, history, (delivered, latency)) =
+        tokio::try_join!(look(context), newest_errors(context), history, metrics)?;
+    let now = now_ms();
+    let mut facts = view.facts();
+    let changes: Vec<String> =
+        history.iter().map(|change| format!("{} {} ago", change.state, span(now - change.time))).collect();
+    if !changes.is_empty() {
+        facts.insert(4, ("History", Tone::Plain, changes.join(", ")));
+    }
+    let newest = |values: &[(i64, f64)]| values.last().map(|(_, value)| *value);
+    let latency_now = newest(&latency).map_or_else(|| "-".to_owned(), |ms| duration(ms as i64));
+    let curve = |values: &[(i64, f64)]| values.iter().map(|(_, value)| *value as u64).collect::<Vec<u64>>();
+    Ok(Board {
+        facts,
+        samples: vec![("Failure", view.backlog.failure), ("Pending", view.backlog.pending)],
+        series: vec![
+            ("Delivered/min", curve(&delivered), newest(&delivered).map_or("-".to_owned(), |n| n.to_string())),
+            ("Latency", curve(&latency), latency_now),
+        ],
+        findings: view.findings,
+        errors: errors.iter().map(|message| entry(message, now)).collect(),
+    })
+}
+
+/// Deliveries a minute, and the mean time from the write to SNS. A metric that cannot be read is not drawn.
+async fn metrics(context: &Context) -> (Vec<(i64, f64)>, Vec<(i64, f64)>) {
+    let cloudwatch = context.clients.cloudwatch();
+    let metric = |name: &'static str, statistic| Metric {
+        namespace: "Disa".to_owned(),
+        name: name.to_owned(),
+        dimension: ("Outbox".to_owned(), format!("{}-{}", context.names.project, context.names.environment)),
+        statistic,
+    };
+    let since = now_ms() - HALF_HOUR_MS;
+    let (delivered, latency) =
+        (metric("DeliveredMessages", Statistic::Sum), metric("DeliveryLatency", Statistic::Average));
+    let (delivered, latency) =
+        tokio::join!(cloudwatch.per_minute(&delivered, since), cloudwatch.per_minute(&latency, since));
+    (delivered.unwrap_or_default(), latency.unwrap_or_default())
+}
+
+async fn newest_errors(context: &Context) -> Result<Vec<MessageView>> {
+    let table = context.table();
+    let mut found = backlog(&table, &[SendStatus::Failure, SendStatus::Dead]).boxed_local();
+    let mut newest = First::new(Sort::Updated, ERRORS);
+    while let Some(message) = found.try_next().await.map_err(|error| unreadable(context, error))? {
+        newest.push(message);
+    }
+    Ok(newest.into_sorted())
+}
+
+fn entry(message: &MessageView, now: i64) -> Entry {
+    Entry {
+        id: message.sequence_no.clone(),
+        status: message.send_status.clone(),
+        age: message.updated_at.map(|updated| span(now - updated)).unwrap_or_default(),
+        error: message.last_error.as_ref().map(error_line).unwrap_or_default(),
+    }
+}
