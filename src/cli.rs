@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::commands;
+use clap_complete::engine::ArgValueCompleter;
+
+use crate::{commands, complete};
 
 /// An outbox for Amazon SNS that an operator can trust.
 #[derive(Debug, Parser)]
@@ -27,7 +29,7 @@ pub struct Global {
     #[arg(long, global = true, env = "DISA_LOCAL", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     pub local: bool,
     /// Profile of the AWS configuration files
-    #[arg(long, global = true, env = "DISA_PROFILE", hide_env_values = true, value_name = "NAME")]
+    #[arg(long, global = true, env = "DISA_PROFILE", hide_env_values = true, value_name = "NAME", add = ArgValueCompleter::new(complete::profiles))]
     pub profile: Option<String>,
     /// AWS region
     #[arg(long, global = true, env = "DISA_REGION", hide_env_values = true, value_name = "NAME")]
@@ -142,6 +144,12 @@ pub enum Command {
     Local(commands::local::Local),
     /// Delete the stack; the messages stay
     Destroy(commands::destroy::Destroy),
+    /// Print a script that completes commands, options, ids and profiles in a shell
+    Completions(commands::help::Completions),
+    /// Write manual pages
+    Man(commands::help::Man),
+    /// Print the reference of all commands as Markdown
+    Reference(commands::help::Reference),
 }
 
 impl Command {

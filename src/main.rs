@@ -3,18 +3,22 @@
 mod aws;
 mod cli;
 mod commands;
+mod complete;
 mod context;
 mod error;
 mod local;
 mod outbox;
+mod reference;
 mod stack;
 mod ui;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 fn main() -> ExitCode {
+    // Answers a shell that completes, and ends; does nothing otherwise.
+    clap_complete::CompleteEnv::with_factory(cli::Cli::command).complete();
     let arguments = match cli::Cli::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::ui::Ui;
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  disa demo")]
 pub struct Demo {}
 
 /// `deploy` with nothing asked for.

@@ -3,12 +3,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::aws::cloudformation::{ChangeSet, CloudFormation, Output, Stack, Wanted};
 use crate::aws::s3::{Bucket, S3};
 use crate::aws::{Identity, kms::Key};
+use crate::complete;
 use crate::context::{Context, now_ms, pause};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::bundle::{self, Bundle};
@@ -26,12 +28,15 @@ const UPLOADS: usize = 6;
 const CHANGE_SET_LIMIT: Duration = Duration::from_secs(600);
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  disa deploy --local\n  disa deploy --profile mine --region eu-west-1\n  disa deploy --env prod --kms-key alias/mine --set RetentionSeconds=604800\n  disa deploy --target aarch64-unknown-linux-gnu"
+)]
 pub struct Deploy {
     /// Encrypt with this key of yours (id, ARN or alias); else the stack makes one
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
     /// Set a parameter of the stack; what is not set keeps its deployed value
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameters::assignment)]
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameters::assignment, add = ArgValueCompleter::new(complete::parameters))]
     set: Vec<(String, String)>,
     /// Bucket of the artifacts; made if it is missing
     #[arg(long, value_name = "NAME")]

@@ -11,6 +11,7 @@ use crate::stack::status::{Next, next};
 use crate::ui::{Ui, View};
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  disa destroy\n  disa destroy --env test --yes")]
 pub struct Destroy {
     /// Do not ask
     #[arg(long)]

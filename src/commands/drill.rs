@@ -20,7 +20,7 @@ const BAD_MESSAGE_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "The drill sends test messages to the topic, points the process function at a topic that does\nnot exist, watches the breaker open, puts it right and watches everything being delivered.\nWhatever happens, the function's variable is put back and the temporary queue removed."
+    after_help = "Examples:\n  disa drill\n  disa drill --local\n\nThe drill sends test messages to the topic, points the process function at a topic that does\nnot exist, watches the breaker open, puts it right and watches everything being delivered.\nWhatever happens, the function's variable is put back and the temporary queue removed."
 )]
 pub struct Drill {}
 

@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod destroy;
 pub mod drill;
 pub mod failed;
+pub mod help;
 pub mod list;
 pub mod local;
 pub mod reconcile;
@@ -37,6 +38,12 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     if let Command::Demo(command) = command {
         return command.run(global, ui).await;
     }
+    match command {
+        Command::Completions(command) => return command.run(&ui),
+        Command::Man(command) => return command.run(&ui),
+        Command::Reference(command) => return command.run(&ui),
+        _ => {}
+    }
     let context = Context::connect(&global, ui).await?;
     if let Command::Drill(command) = command {
         return command.run(&context).await;
@@ -59,7 +66,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Status(command) => command.run(&context).await,
             Command::Destroy(command) => command.run(&context).await,
             Command::Reconcile(command) => command.run(&context).await,
-            Command::Local(_) | Command::Demo(_) | Command::Drill(_) => Ok(ExitCode::SUCCESS),
+            _ => Ok(ExitCode::SUCCESS),
         }
     };
     tokio::select! {

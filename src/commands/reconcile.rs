@@ -20,7 +20,7 @@ const CONCURRENCY: usize = 16;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "The whole table is read: for a large one that takes a while, and costs a read unit for every\n8 KB. Run it when `disa status` shows dead letters of the stream."
+    after_help = "Examples:\n  disa reconcile --dry-run\n  disa reconcile\n\nThe whole table is read: for a large one that takes a while, and costs a read unit for every\n8 KB. Run it when `disa status` shows dead letters of the stream."
 )]
 pub struct Reconcile {
     /// Find, and change nothing

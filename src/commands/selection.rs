@@ -1,6 +1,7 @@
 //! Which messages a verb is for: by their ids, by a filter, or all.
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use futures::stream::LocalBoxStream;
 use futures::{StreamExt, stream};
 use gateway::{ServiceError, Table};
@@ -8,6 +9,7 @@ use outbox::item::Status;
 
 use super::list::matching;
 use crate::aws::messages::backlog;
+use crate::complete;
 use crate::error::{Error, Result};
 use crate::outbox::filter::Filter;
 use crate::outbox::view::MessageView;
@@ -15,7 +17,7 @@ use crate::outbox::view::MessageView;
 #[derive(Args, Clone, Debug)]
 pub struct Selection {
     /// Only this message (repeatable)
-    #[arg(long = "id", value_name = "ID")]
+    #[arg(long = "id", value_name = "ID", add = ArgValueCompleter::new(complete::ids))]
     pub ids: Vec<String>,
     #[command(flatten)]
     pub filter: Filter,

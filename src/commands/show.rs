@@ -1,11 +1,13 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use outbox::item::{LastError, Note, Status};
 use outbox::message::Message;
 use serde::Serialize;
 
 use super::send::no_table;
+use crate::complete;
 use crate::context::{Context, now_ms};
 use crate::error::{Doing, Error, Result};
 use crate::outbox::view::MessageView;
@@ -14,9 +16,12 @@ use crate::ui::text::{iso, relative};
 use crate::ui::{Tone, Ui, View};
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  disa show order-66\n  disa show order-66 --body\n  disa show order-66 -o json | jq .lastError"
+)]
 pub struct Show {
     /// The message's id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(complete::ids))]
     id: String,
     /// Show the message's text too
     #[arg(long)]

@@ -8,6 +8,7 @@ use crate::local;
 use crate::ui::Ui;
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  disa local down")]
 pub struct Down {}
 
 impl Down {

@@ -11,6 +11,7 @@ use crate::ui::Ui;
 const TAIL_BYTES: u64 = 4 * 1024 * 1024;
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  disa local logs\n  disa local logs -n 500 | grep ERROR")]
 pub struct Logs {
     /// Only the last lines
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]

@@ -9,6 +9,7 @@ use crate::ui::table::facts;
 use crate::ui::{Tone, Ui, View};
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  disa local status\n  disa local status -o json | jq -r .endpoint")]
 pub struct Status {}
 
 #[derive(Debug, Serialize)]

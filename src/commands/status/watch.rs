@@ -149,6 +149,8 @@ async fn board(context: &Context) -> Result<Board> {
         tokio::try_join!(look(context), newest_errors(context), history, metrics)?;
     let now = now_ms();
     let mut facts = view.facts();
+    // Name and region stand in the title.
+    facts[0].2 = view.stack.status.clone();
     let changes: Vec<String> =
         history.iter().map(|change| format!("{} {} ago", change.state, span(now - change.time))).collect();
     if !changes.is_empty() {

@@ -20,6 +20,8 @@ q, Esc       quit
 
 Failure and Pending are drawn from the looks of this view,
 the other curves from the metrics of the last half hour.";
+/// Columns of a fact's name.
+const NAME: usize = 13;
 /// Lines of a curve with its name.
 const CURVE: u16 = 3;
 
@@ -37,7 +39,7 @@ pub fn draw(frame: &mut Frame, screen: &Screen, color: bool) {
     ])
     .areas(frame.area());
     draw_title(frame, title, screen);
-    let [facts, curves] = Layout::horizontal([Constraint::Min(48), Constraint::Percentage(36)]).areas(upper);
+    let [facts, curves] = Layout::horizontal([Constraint::Min(48), Constraint::Percentage(34)]).spacing(2).areas(upper);
     draw_facts(frame, facts, screen, color);
     draw_curves(frame, curves, screen, color);
     let lines = screen.board.findings.iter().take(3).map(|text| styled(Tone::Warning, &format!("! {text}"), color));
@@ -65,8 +67,9 @@ fn draw_title(frame: &mut Frame, area: Rect, screen: &Screen) {
 
 fn draw_facts(frame: &mut Frame, area: Rect, screen: &Screen, color: bool) {
     let lines = screen.board.facts.iter().map(|(name, tone, value)| {
-        let mut line = styled(*tone, value, color);
-        line.spans.insert(0, Span::raw(format!("{name:<13}")));
+        let room = usize::from(area.width).saturating_sub(NAME);
+        let mut line = styled(*tone, &console::truncate_str(value, room, "…"), color);
+        line.spans.insert(0, Span::raw(format!("{name:<NAME$}")));
         line
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<Line>>()), area);
