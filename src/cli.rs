@@ -133,6 +133,9 @@ pub enum Command {
     Retry(commands::retry::Retry),
     /// How the outbox is: stack, backlog, breaker, schedule, executions, dead letters
     Status(commands::status::Status),
+    /// Executions of the state machine: what ran, what happened in them
+    #[command(subcommand)]
+    Executions(commands::executions::Executions),
     /// Find what no index holds, and take it into the backlog
     Reconcile(commands::reconcile::Reconcile),
     /// Prove the deployed pipeline: deliver, break, recover
@@ -159,6 +162,7 @@ impl Command {
             Command::List(_) => true,
             Command::Failed(command) => command.has_rows(),
             Command::Dead(command) => command.has_rows(),
+            Command::Executions(command) => command.has_rows(),
             _ => false,
         }
     }

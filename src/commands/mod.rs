@@ -5,6 +5,7 @@ pub mod demo;
 pub mod deploy;
 pub mod destroy;
 pub mod drill;
+pub mod executions;
 pub mod failed;
 pub mod help;
 pub mod list;
@@ -65,6 +66,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Retry(command) => command.run(&context).await,
             Command::Status(command) => command.run(&context).await,
             Command::Destroy(command) => command.run(&context).await,
+            Command::Executions(command) => command.run(&context).await,
             Command::Reconcile(command) => command.run(&context).await,
             _ => Ok(ExitCode::SUCCESS),
         }

@@ -2,6 +2,7 @@
 
 pub mod backlog;
 pub mod filter;
+pub mod history;
 pub mod input;
 pub mod moment;
 pub mod order;

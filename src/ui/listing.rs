@@ -195,7 +195,7 @@ fn plain(cell: &Cell) -> String {
 }
 
 /// What came from elsewhere must not break the table, nor command the terminal.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -6,6 +6,7 @@ mod progress;
 pub mod table;
 pub mod text;
 pub mod watch;
+pub mod tree;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

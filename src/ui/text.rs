@@ -53,6 +53,14 @@ pub fn bar(part: u64, whole: u64) -> String {
     format!("{}{rest}", "█".repeat((eighths / 8) as usize))
 }
 
+/// The beginning of a text, in so many characters.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// `1 message`, `2 messages`.
 pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
