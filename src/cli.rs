@@ -136,6 +136,11 @@ pub enum Command {
     /// Executions of the state machine: what ran, what happened in them
     #[command(subcommand)]
     Executions(commands::executions::Executions),
+    /// The alarm that is the breaker
+    #[command(subcommand)]
+    Alarm(commands::alarm::Alarm),
+    /// What the functions wrote, in one order
+    Logs(commands::logs::Logs),
     /// Find what no index holds, and take it into the backlog
     Reconcile(commands::reconcile::Reconcile),
     /// Prove the deployed pipeline: deliver, break, recover
@@ -159,10 +164,11 @@ impl Command {
     /// Whether the answer comes in rows, so that it can be comma-separated.
     pub fn has_rows(&self) -> bool {
         match self {
-            Command::List(_) => true,
+            Command::List(_) | Command::Logs(_) => true,
             Command::Failed(command) => command.has_rows(),
             Command::Dead(command) => command.has_rows(),
             Command::Executions(command) => command.has_rows(),
+            Command::Alarm(command) => command.has_rows(),
             _ => false,
         }
     }

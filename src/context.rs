@@ -1,5 +1,6 @@
 //! What a command works with: where, on which deployment, and how it speaks.
 
+use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ pub struct Context {
     pub names: Names,
     pub local: bool,
     pub clients: Clients,
-    interrupted: Mutex<Option<Error>>,
+    interrupted: Mutex<Option<Result<ExitCode>>>,
 }
 
 impl Context {
@@ -50,14 +51,21 @@ impl Context {
     /// What to say when the command is interrupted from now on.
     pub fn when_interrupted(&self, error: Error) {
         if let Ok(mut slot) = self.interrupted.lock() {
-            *slot = Some(error);
+            *slot = Some(Err(error));
         }
     }
 
-    /// The error of an interrupt.
-    pub fn interrupt(&self) -> Error {
+    /// From now on an interrupt is the usual end of the command: it follows something that has no end.
+    pub fn ends_by_interrupt(&self) {
+        if let Ok(mut slot) = self.interrupted.lock() {
+            *slot = Some(Ok(ExitCode::SUCCESS));
+        }
+    }
+
+    /// The outcome of an interrupt.
+    pub fn interrupt(&self) -> Result<ExitCode> {
         let said = self.interrupted.lock().ok().and_then(|mut slot| slot.take());
-        said.unwrap_or_else(|| Error::new(Kind::Interrupted, "interrupted"))
+        said.unwrap_or_else(|| Err(Error::new(Kind::Interrupted, "interrupted")))
     }
 
     pub fn table(&self) -> Table {

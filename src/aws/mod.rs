@@ -5,6 +5,8 @@ pub mod cloudwatch;
 pub mod dynamodb;
 pub mod kms;
 pub mod lambda;
+pub mod logs;
+pub mod merge;
 pub mod messages;
 pub mod s3;
 pub mod scheduler;
@@ -116,6 +118,9 @@ impl Clients {
     }
     pub fn lambda(&self) -> lambda::Lambda {
         lambda::Lambda::new(&self.config)
+    }
+    pub fn logs(&self) -> logs::Logs {
+        logs::Logs::new(&self.config)
     }
     /// Another endpoint than AWS's rarely answers for one host name per bucket.
     pub fn s3(&self) -> s3::S3 {

@@ -1,5 +1,6 @@
 //! One file a verb: its arguments, and a thin run.
 
+pub mod alarm;
 pub mod dead;
 pub mod demo;
 pub mod deploy;
@@ -10,6 +11,7 @@ pub mod failed;
 pub mod help;
 pub mod list;
 pub mod local;
+pub mod logs;
 pub mod reconcile;
 pub mod retry;
 pub mod selection;
@@ -67,13 +69,15 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Status(command) => command.run(&context).await,
             Command::Destroy(command) => command.run(&context).await,
             Command::Executions(command) => command.run(&context).await,
+            Command::Alarm(command) => command.run(&context).await,
+            Command::Logs(command) => command.run(&context).await,
             Command::Reconcile(command) => command.run(&context).await,
             _ => Ok(ExitCode::SUCCESS),
         }
     };
     tokio::select! {
         outcome = work => outcome,
-        _ = tokio::signal::ctrl_c() => Err(context.interrupt()),
+        _ = tokio::signal::ctrl_c() => context.interrupt(),
     }
 }
 

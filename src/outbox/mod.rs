@@ -1,9 +1,11 @@
 //! The operating engine: what an operator sees and chooses. Pure functions over domain types.
 
+pub mod alarm;
 pub mod backlog;
 pub mod filter;
 pub mod history;
 pub mod input;
+pub mod log;
 pub mod moment;
 pub mod order;
 pub mod pace;

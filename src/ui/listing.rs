@@ -112,6 +112,14 @@ impl<'a, R: Row> Listing<'a, R> {
         }
     }
 
+    /// Writes what is held back: for a list that goes on, and whose reader waits.
+    pub fn flush(&mut self) -> Result<()> {
+        match &self.form {
+            Form::Measuring(rows) if !rows.is_empty() => self.measured(),
+            _ => Ok(()),
+        }
+    }
+
     /// Ends the list; answers how many rows it had.
     pub fn finish(mut self) -> Result<u64> {
         match &self.form {

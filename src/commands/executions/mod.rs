@@ -77,8 +77,8 @@ pub async fn details(context: &Context, arn: &str) -> Result<Details> {
         None => {
             let name = arn.rsplit(':').next().unwrap_or(arn);
             Err(Error::failed(format!("there is no execution `{name}`"))
-                .because("AWS forgets an execution 90 days after its end")
-                .hint(format!("those that it knows: `{}`", context.again("executions list"))))
+                .hint(format!("those that are known: `{}`", context.again("executions list")))
+                .hint("one that ended more than 90 days ago is forgotten: ask for its messages, `disa trace ID`"))
         }
     }
 }

@@ -8,7 +8,7 @@ use outbox::item::Status as SendStatus;
 use outbox::names::Function;
 
 use super::look;
-use crate::aws::cloudwatch::{Metric, Statistic};
+use crate::aws::cloudwatch::Watch;
 use crate::aws::lambda::Answer;
 use crate::aws::messages::backlog;
 use crate::commands::list::unreadable;
@@ -143,7 +143,10 @@ async fn act(context: &Context, action: Action) -> Result<Answered> {
 async fn board(context: &Context) -> Result<Board> {
     let alarm = context.names.alarm();
     let cloudwatch = context.clients.cloudwatch();
-    let history = async { cloudwatch.history(&alarm, 3).await.doing("look at the alarm's history") };
+    let history = async {
+        let latest = cloudwatch.transitions(&alarm, None).take(3).try_collect::<Vec<_>>().await;
+        latest.doing("look at the alarm's history")
+    };
     let metrics = async { Ok(metrics(context).await) };
     let (view, errors, history, (delivered, latency)) =
         tokio::try_join!(look(context), newest_errors(context), history, metrics)?;
@@ -174,18 +177,21 @@ async fn board(context: &Context) -> Result<Board> {
 /// Deliveries a minute, and the mean time from the write to SNS. A metric that cannot be read is not drawn.
 async fn metrics(context: &Context) -> (Vec<(i64, f64)>, Vec<(i64, f64)>) {
     let cloudwatch = context.clients.cloudwatch();
-    let metric = |name: &'static str, statistic| Metric {
+    let outbox = format!("{}-{}", context.names.project, context.names.environment);
+    let metric = |name: &str, statistic: &str| Watch {
+        metric: name.to_owned(),
         namespace: "Disa".to_owned(),
-        name: name.to_owned(),
-        dimension: ("Outbox".to_owned(), format!("{}-{}", context.names.project, context.names.environment)),
-        statistic,
+        statistic: statistic.to_owned(),
+        period_seconds: 60,
+        dimensions: [("Outbox".to_owned(), outbox.clone())].into(),
+        ..Watch::default()
     };
-    let since = now_ms() - HALF_HOUR_MS;
-    let (delivered, latency) =
-        (metric("DeliveredMessages", Statistic::Sum), metric("DeliveryLatency", Statistic::Average));
-    let (delivered, latency) =
-        tokio::join!(cloudwatch.per_minute(&delivered, since), cloudwatch.per_minute(&latency, since));
-    (delivered.unwrap_or_default(), latency.unwrap_or_default())
+    let (now, delivered, latency) = (now_ms(), metric("DeliveredMessages", "Sum"), metric("DeliveryLatency", "Average"));
+    let read = async |metric: &Watch| {
+        let points = cloudwatch.datapoints(metric, now - HALF_HOUR_MS, now).await.unwrap_or_default();
+        points.iter().rev().map(|point| (point.time, point.value)).collect::<Vec<_>>()
+    };
+    tokio::join!(read(&delivered), read(&latency))
 }
 
 async fn newest_errors(context: &Context) -> Result<Vec<MessageView>> {
