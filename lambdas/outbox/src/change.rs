@@ -115,17 +115,27 @@ pub fn fence(id: &str, attempt: i64, me: &str, until: EpochMs) -> Change {
 
 /// *→ Successful*: SNS has the message. True for ever, whatever else happened to the item meanwhile, so the
 /// only condition is that it is still the item that was published, and not another one that was put under the
-/// same id. `expires_at`, in seconds of the epoch, is the table's TTL.
-pub fn succeed(id: &str, created_at: EpochMs, sns_message_id: &str, now: EpochMs, expires_at: Option<i64>) -> Change {
+/// same id. It names the execution `me` that delivered it: what became of a message is told from there.
+/// `expires_at`, in seconds of the epoch, is the table's TTL.
+pub fn succeed(
+    id: &str,
+    created_at: EpochMs,
+    me: &str,
+    sns_message_id: &str,
+    now: EpochMs,
+    expires_at: Option<i64>,
+) -> Change {
     let mut set = BTreeMap::from([
         (item::SEND_STATUS, s(Status::Successful.as_str())),
+        // No fence looks at it any more: that of a delivered message never opens.
+        (item::SENDER, s(me)),
         (item::SNS_MESSAGE_ID, s(sns_message_id)),
         (item::UPDATED_AT, n(now)),
     ]);
     if let Some(seconds) = expires_at {
         set.insert(item::EXPIRES_AT, n(seconds));
     }
-    let remove = vec![item::BACKLOG_SHARD, item::DUE_AT, item::LAST_ERROR, item::SENDER, item::UNKNOWN_FAILURES];
+    let remove = vec![item::BACKLOG_SHARD, item::DUE_AT, item::LAST_ERROR, item::UNKNOWN_FAILURES];
     Change {
         sequence_no: id.to_owned(),
         condition: vec![Check::Same(item::CREATED_AT, Some(n(created_at)))],
@@ -415,10 +425,12 @@ mod tests {
     #[test]
     fn a_successful_message_leaves_the_index_and_never_changes_again() {
         let outcome = failed(99, 0);
-        let done = then(&written(), &succeed("a", 10, "sns-1", 20, None));
+        let done = then(&written(), &succeed("a", 10, "me", "sns-1", 20, None));
         assert_eq!(done.get(item::BACKLOG_SHARD), None);
         assert_eq!(fail(&outcome, "Unavailable", "c", "t", 30).apply(Some(&done)), Err(ConditionFailed));
         assert_eq!(fence("a", 1, "me", 50).apply(Some(&done)), Err(ConditionFailed));
+        assert_eq!(fence("a", 1, "other", 50).apply(Some(&done)), Err(ConditionFailed));
+        assert_eq!(Delivery::of(&done).and_then(|d| d.sender).as_deref(), Some("me"));
         assert_eq!(claim(&delivery(&done), ClaimBy::Hand, 30, LEASE), None);
         assert_eq!(revive(&delivery(&done), 30, LEASE), None);
         assert_eq!(discard("a").apply(Some(&done)), Err(ConditionFailed));
@@ -426,7 +438,7 @@ mod tests {
 
     #[test]
     fn a_deleted_item_never_comes_back() {
-        assert_eq!(succeed("a", 10, "sns-1", 20, None).apply(None), Err(ConditionFailed));
+        assert_eq!(succeed("a", 10, "me", "sns-1", 20, None).apply(None), Err(ConditionFailed));
         assert_eq!(fence("a", 1, "me", 50).apply(None), Err(ConditionFailed));
         assert_eq!(adopt(&written(), 20, LEASE).expect("change").apply(None), Err(ConditionFailed));
         let claim = claim(&delivery(&written()), ClaimBy::Hand, 5000, LEASE).expect("change");
@@ -436,7 +448,7 @@ mod tests {
     #[test]
     fn what_befell_an_item_does_not_befall_the_next_one_of_its_id() {
         let second = write("a", &message(), 15, LEASE).apply(None).expect("new").expect("item");
-        assert_eq!(succeed("a", 10, "sns-1", 20, None).apply(Some(&second)), Err(ConditionFailed));
+        assert_eq!(succeed("a", 10, "me", "sns-1", 20, None).apply(Some(&second)), Err(ConditionFailed));
         assert_eq!(fail(&failed(99, 0), "Rejected", "c", "t", 20).apply(Some(&second)), Err(ConditionFailed));
     }
 

@@ -98,6 +98,8 @@ pub struct Delivery {
     pub updated_at: Option<EpochMs>,
     pub last_error: Option<LastError>,
     pub sns_message_id: Option<String>,
+    /// The name of the execution that may publish the current attempt, or that delivered the message.
+    pub sender: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +162,7 @@ impl Delivery {
             updated_at: Some(0),
             last_error: None,
             sns_message_id: None,
+            sender: None,
         }
     }
 
@@ -183,6 +186,7 @@ impl Delivery {
             updated_at: number(item, UPDATED_AT),
             last_error: item.get(LAST_ERROR).and_then(last_error),
             sns_message_id: string(item, SNS_MESSAGE_ID).map(str::to_owned),
+            sender: string(item, SENDER).map(str::to_owned),
         })
     }
 

@@ -285,7 +285,7 @@ impl World {
             Phase::Fenced(mine, outcomes, deadline) => self.publish(mine, outcomes, deadline, sns),
             Phase::Recording(accepted, outcomes, _) => {
                 for Accepted { id, created_at, .. } in accepted {
-                    let _ = self.apply(&change::succeed(&id, created_at, "sns-id", self.now, None));
+                    let _ = self.apply(&change::succeed(&id, created_at, &name, "sns-id", self.now, None));
                 }
                 Phase::Updating(outcomes)
             }
@@ -391,6 +391,7 @@ impl World {
             assert!(life.unseen || successful || delivery.is_indexed(), "{id} is in no index: {item:?}");
             assert!(!successful || item.get(item::BACKLOG_SHARD).is_none(), "{id} is delivered and still listed");
             assert!(!life.was_successful || successful, "{id} was Successful, and is {:?}", delivery.status);
+            assert!(!successful || delivery.sender.is_some(), "{id} is Successful, and nobody delivered it");
             assert!(!successful || life.accepted > 0, "{id} is Successful, and SNS never had it");
             let attempts = delivery.attempts.unwrap_or(0);
             assert!(attempts >= life.attempts, "{id}: attempts went back from {} to {attempts}", life.attempts);

@@ -164,7 +164,8 @@ impl Sender {
         let Task { sequence_no, attempt, .. } = task;
         loop {
             let now = now();
-            let success = change::succeed(&sequence_no, created_at, &sns_message_id, now, self.policy.expires_at(now));
+            let expires_at = self.policy.expires_at(now);
+            let success = change::succeed(&sequence_no, created_at, execution, &sns_message_id, now, expires_at);
             let error: ServiceError = match self.table.apply(&success).await {
                 Ok(_) => {
                     tracing::info!(
