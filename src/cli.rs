@@ -120,6 +120,8 @@ pub enum Command {
     Send(commands::send::Send),
     /// Show a message and what became of it
     Show(commands::show::Show),
+    /// Tell what became of a message, from its writing to its delivery
+    Trace(commands::trace::Trace),
     /// List messages, of any status
     List(commands::list::List),
     /// Failed messages, which wait to be tried again
@@ -164,7 +166,7 @@ impl Command {
     /// Whether the answer comes in rows, so that it can be comma-separated.
     pub fn has_rows(&self) -> bool {
         match self {
-            Command::List(_) | Command::Logs(_) => true,
+            Command::List(_) | Command::Logs(_) | Command::Trace(_) => true,
             Command::Failed(command) => command.has_rows(),
             Command::Dead(command) => command.has_rows(),
             Command::Executions(command) => command.has_rows(),

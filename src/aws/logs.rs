@@ -40,12 +40,13 @@ impl Logs {
         Logs { client: Client::new(config) }
     }
 
-    /// The events of a group from a time on, earliest first, page by page. `naming` narrows them to those that
+    /// The events of a group in a span of time, earliest first, page by page. `naming` narrows them to those that
     /// hold this word, where the service can do that: whoever reads them has to look again.
     pub fn events<'a>(
         &'a self,
         group: String,
         since: EpochMs,
+        until: Option<EpochMs>,
         naming: Option<&'a str>,
     ) -> impl Stream<Item = Result<Event, ServiceError>> + 'a {
         let pattern = naming.and_then(pattern);
@@ -59,7 +60,8 @@ impl Logs {
                     Next::Token(token) => (since.max(0), Some(token), HashSet::new()),
                     Next::Time(time, seen) => (time, None, seen),
                 };
-                let answer = request.start_time(start).set_next_token(token).limit(PAGE).send().await;
+                let answer =
+                    request.start_time(start).set_end_time(until).set_next_token(token).limit(PAGE).send().await;
                 let answer = answer.map_err(|error| describe(&error))?;
                 let page: Vec<Event> = answer.events().iter().map(event).collect();
                 let next = answer.next_token.map(Next::Token).or_else(|| full(&page, start));
@@ -105,7 +107,8 @@ mod tests {
         let second = r#"{"events":[{"timestamp":6,"message":"b","logStreamName":"s"}]}"#;
         let (config, client) = answers(&[(200, first), (200, second)]).await;
         let logs = Logs::new(&config);
-        let found: Vec<Event> = logs.events("g".into(), -1, Some("order-66")).try_collect().await.expect("events");
+        let found: Vec<Event> =
+            logs.events("g".into(), -1, Some(99), Some("order-66")).try_collect().await.expect("events");
         let made = |time, text: &str, key: &str| Event { time, text: text.into(), key: key.into() };
         assert_eq!(found, [made(5, "a", "1"), made(6, "b", "s 6 b")]);
         let asked = requests(&client);
@@ -121,7 +124,7 @@ mod tests {
         let second = format!(r#"{{"events":[{}]}}"#, events(9_998..10_003));
         let (config, client) = answers(&[(200, &first), (200, &second)]).await;
         let logs = Logs::new(&config);
-        let found: Vec<Event> = logs.events("g".into(), 0, None).try_collect().await.expect("events");
+        let found: Vec<Event> = logs.events("g".into(), 0, None, None).try_collect().await.expect("events");
         let texts: Vec<_> = found.iter().map(|event| event.text.parse::<i64>().expect("a number")).collect();
         assert_eq!(texts, (0..10_003).collect::<Vec<_>>());
         assert!(requests(&client)[1].contains(r#""startTime":4999"#));

@@ -83,7 +83,7 @@ impl Logs {
             return self.follow(context, &functions, listing).await;
         }
         let logs = context.clients.logs();
-        let mut lines = std::pin::pin!(lines(context, &logs, &functions, self.since, self.id.as_deref()));
+        let mut lines = std::pin::pin!(lines(context, &logs, &functions, self.since, None, self.id.as_deref()));
         while let Some(line) = lines.try_next().await? {
             if self.wants(&line) {
                 listing.push(line)?;
@@ -136,7 +136,7 @@ impl Tail {
     async fn read(&mut self, context: &Context, logs: &aws::logs::Logs) -> Result<Vec<Line>> {
         let group = context.names.log_group(self.function);
         let events: Vec<_> = logs
-            .events(group, self.since, None)
+            .events(group, self.since, None, None)
             .try_collect()
             .await
             .map_err(|error| unreadable(context, self.function, &error))?;
@@ -153,15 +153,16 @@ impl Tail {
     }
 }
 
-/// What some functions wrote from a time on, in one order; narrowed to an id where the service can do that.
+/// What some functions wrote in a span of time, in one order; narrowed to an id where the service can do that.
 pub fn lines<'a>(
     context: &'a Context,
     logs: &'a aws::logs::Logs,
     functions: &[Function],
     since: EpochMs,
+    until: Option<EpochMs>,
     naming: Option<&'a str>,
 ) -> impl Stream<Item = Result<Line>> + 'a {
-    let parts = functions.iter().map(|function| one(context, logs, *function, since, naming).boxed()).collect();
+    let parts = functions.iter().map(|function| one(context, logs, *function, since, until, naming).boxed()).collect();
     merge(parts, |a: &Line, b: &Line| a.time.cmp(&b.time))
 }
 
@@ -170,9 +171,10 @@ fn one<'a>(
     logs: &'a aws::logs::Logs,
     function: Function,
     since: EpochMs,
+    until: Option<EpochMs>,
     naming: Option<&'a str>,
 ) -> impl Stream<Item = Result<Line>> + 'a {
-    logs.events(context.names.log_group(function), since, naming)
+    logs.events(context.names.log_group(function), since, until, naming)
         .map_ok(move |event| Line::of(function, event.time, &event.text))
         .map_err(move |error| unreadable(context, function, &error))
 }

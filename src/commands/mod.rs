@@ -18,6 +18,7 @@ pub mod selection;
 pub mod send;
 pub mod show;
 pub mod status;
+pub mod trace;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Executions(command) => command.run(&context).await,
             Command::Alarm(command) => command.run(&context).await,
             Command::Logs(command) => command.run(&context).await,
+            Command::Trace(command) => command.run(&context).await,
             Command::Reconcile(command) => command.run(&context).await,
             _ => Ok(ExitCode::SUCCESS),
         }

@@ -11,4 +11,5 @@ pub mod order;
 pub mod pace;
 pub mod stats;
 pub mod tally;
+pub mod timeline;
 pub mod view;

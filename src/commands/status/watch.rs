@@ -155,7 +155,7 @@ async fn board(context: &Context) -> Result<Board> {
     // Name and region stand in the title.
     facts[0].2 = view.stack.status.clone();
     let changes: Vec<String> =
-        history.iter().map(|change| format!("{} {} ago", change.state, span(now - change.time))).collect();
+        history.iter().map(|change| format!("{} {} ago", change.to, span(now - change.time))).collect();
     if !changes.is_empty() {
         facts.insert(4, ("History", Tone::Plain, changes.join(", ")));
     }
