@@ -135,6 +135,9 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md");
         let said = markdown(&Cli::command());
         let stored = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(stored.trim_end() == said.trim_end(), "docs/reference.md is old: `cargo run -- reference > docs/reference.md`");
+        assert!(
+            stored.trim_end() == said.trim_end(),
+            "docs/reference.md is old: `cargo run -- reference > docs/reference.md`"
+        );
     }
 }

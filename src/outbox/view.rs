@@ -57,6 +57,7 @@ impl From<&MessageView> for Delivery {
             updated_at: view.updated_at,
             last_error: None,
             sns_message_id: None,
+            sender: None,
         }
     }
 }

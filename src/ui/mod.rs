@@ -5,8 +5,8 @@ pub mod listing;
 mod progress;
 pub mod table;
 pub mod text;
-pub mod watch;
 pub mod tree;
+pub mod watch;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

@@ -186,7 +186,8 @@ async fn metrics(context: &Context) -> (Vec<(i64, f64)>, Vec<(i64, f64)>) {
         dimensions: [("Outbox".to_owned(), outbox.clone())].into(),
         ..Watch::default()
     };
-    let (now, delivered, latency) = (now_ms(), metric("DeliveredMessages", "Sum"), metric("DeliveryLatency", "Average"));
+    let (now, delivered, latency) =
+        (now_ms(), metric("DeliveredMessages", "Sum"), metric("DeliveryLatency", "Average"));
     let read = async |metric: &Watch| {
         let points = cloudwatch.datapoints(metric, now - HALF_HOUR_MS, now).await.unwrap_or_default();
         points.iter().rev().map(|point| (point.time, point.value)).collect::<Vec<_>>()
