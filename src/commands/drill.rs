@@ -63,7 +63,7 @@ impl Drill {
         let outcome = tokio::select! {
             outcome = rig.all() => outcome,
             _ = tokio::signal::ctrl_c() => Err(super::interrupted()),
-            () = terminated() => Err(super::interrupted()),
+            () = super::terminated() => Err(super::interrupted()),
         };
         let tidied = rig.tidy().await;
         let drilled = Drilled { passed: rig.steps.iter().all(|step| step.held), steps: rig.steps };
@@ -370,17 +370,6 @@ impl Stage {
 impl Received {
     fn is(&self, id: &str) -> bool {
         self.attributes.get(outbox::message::ID_ATTRIBUTE).is_some_and(|found| found == id)
-    }
-}
-
-/// The request to end that service managers send.
-async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signal) => {
-            signal.recv().await;
-        }
-        Err(_) => std::future::pending().await,
     }
 }
 

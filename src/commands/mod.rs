@@ -46,6 +46,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Completions(command) => return command.run(&ui),
         Command::Man(command) => return command.run(&ui),
         Command::Reference(command) => return command.run(&ui),
+        Command::Send(command) => return command.run(&global, ui).await,
         _ => {}
     }
     let context = Context::connect(&global, ui).await?;
@@ -61,7 +62,6 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let work = async {
         match command {
             Command::Deploy(command) => command.run(&context).await,
-            Command::Send(command) => command.run(&context).await,
             Command::Show(command) => command.run(&context).await,
             Command::List(command) => command.run(&context).await,
             Command::Failed(command) => command.run(&context).await,
@@ -85,4 +85,15 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
 
 pub fn interrupted() -> Error {
     Error::new(Kind::Interrupted, "interrupted")
+}
+
+/// The request to end that service managers send.
+pub async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
 }

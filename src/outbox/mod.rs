@@ -2,10 +2,12 @@
 
 pub mod alarm;
 pub mod backlog;
+pub mod feed;
 pub mod filter;
 pub mod history;
 pub mod input;
 pub mod log;
+pub mod line;
 pub mod moment;
 pub mod order;
 pub mod pace;

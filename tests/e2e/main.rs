@@ -4,6 +4,7 @@
 mod breaker;
 mod delivery;
 mod faults;
+mod feeding;
 mod finding;
 mod operating;
 mod permissions;
@@ -33,12 +34,13 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 9] = [
+    let modules: [(&str, &[(&str, Test)]); 10] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("breaker", breaker::TESTS),
         ("finding", finding::TESTS),
         ("operating", operating::TESTS),
+        ("feeding", feeding::TESTS),
         ("permissions", permissions::TESTS),
         ("stack", stack::TESTS),
         ("watching", watching::TESTS),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use outbox::item::Status;
 
-use crate::commands::failed::stats;
+use crate::commands::failed::{export, stats};
 use crate::commands::list::Rows;
 use crate::context::Context;
 use crate::error::Result;
@@ -22,6 +22,8 @@ pub enum Dead {
     Revive(revive::Revive),
     /// Delete them for ever
     Discard(discard::Discard),
+    /// Write them, with their texts, as JSON lines
+    Export(export::Export),
 }
 
 #[derive(Args, Debug)]
@@ -44,6 +46,7 @@ impl Dead {
             Dead::Stats(command) => command.run(context, &[Status::Dead]).await,
             Dead::Revive(command) => command.run(context).await,
             Dead::Discard(command) => command.run(context).await,
+            Dead::Export(command) => command.run(context, &[Status::Dead]).await,
         }
     }
 }

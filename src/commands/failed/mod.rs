@@ -1,3 +1,4 @@
+pub mod export;
 pub mod stats;
 
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ pub enum Failed {
     List(List),
     /// What they suffer from: by error, by age, by attempts
     Stats(stats::Stats),
+    /// Write them, with their texts, as JSON lines
+    Export(export::Export),
 }
 
 #[derive(Args, Debug)]
@@ -38,6 +41,7 @@ impl Failed {
         match self {
             Failed::List(List { status, rows }) => rows.run(context, &statuses(&status, &[Status::Failure])).await,
             Failed::Stats(command) => command.run(context, &[Status::Failure]).await,
+            Failed::Export(command) => command.run(context, &[Status::Failure]).await,
         }
     }
 }

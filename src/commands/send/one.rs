@@ -5,26 +5,24 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use gateway::{Applied, Table};
-use outbox::change;
+use gateway::Table;
 use outbox::item::{Delivery, Status};
 use outbox::message::{Attribute, MAX_BYTES, Message};
 use outbox::policy::Policy;
 use serde::Serialize;
 
+use super::{Put, no_table, put};
 use crate::context::{Context, now_ms, pause};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::outbox::input;
-use crate::outbox::view::{MessageView, is_same_message};
+use crate::outbox::view::MessageView;
 use crate::ui::{Tone, Ui, View};
 
+/// A single message, and what is told about it.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:\n  disa send \"hello\"\n  disa send --id order-66 --subject Orders --attribute kind=new --file order.json --wait\n  echo hello | disa send -"
-)]
-pub struct Send {
+pub struct One {
     /// The message; `-` reads it from standard input
-    #[arg(value_name = "MESSAGE", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(value_name = "MESSAGE", required_unless_present_any = ["file", "from"], conflicts_with = "file")]
     message: Option<String>,
     /// Read the message from a file; `-` is standard input
     #[arg(long, value_name = "FILE")]
@@ -52,7 +50,7 @@ struct Sent {
     already_queued: bool,
 }
 
-impl Send {
+impl One {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
         let body = self.body()?;
         let mut attributes = BTreeMap::new();
@@ -67,9 +65,8 @@ impl Send {
         let table = context.table();
         let now = now_ms();
         let lease_ms = Policy::default().lease_ms;
-        let put = change::write(&id, &message, now, lease_ms);
-        let mut sent = match table.apply(&put).await {
-            Ok(Applied::Done(_)) => {
+        let mut sent = match put(&table, &id, &message, now, lease_ms).await {
+            Ok(Put::Queued) => {
                 let view = MessageView {
                     sequence_no: id.clone(),
                     send_status: Status::Pending.to_string(),
@@ -82,7 +79,12 @@ impl Send {
                 };
                 Sent { message: view, already_queued: false }
             }
-            Ok(Applied::Refused(stored)) => already_there(context, &table, &id, stored, &message).await?,
+            Ok(Put::Already(view)) => Sent { message: view, already_queued: true },
+            Ok(Put::Taken) => {
+                let error = Error::failed(format!("the id `{id}` is taken by another message; nothing was changed"));
+                let look = context.again(&format!("show {id}"));
+                return Err(error.hint(format!("look at it: `{look}`; or send with another id")));
+            }
             Err(error) if error.is("ResourceNotFoundException") => return Err(no_table(context)),
             Err(error) => return Err(error).doing("put the message into the outbox"),
         };
@@ -135,30 +137,6 @@ impl<R: Read> BytesOrError for R {
         self.read_to_end(&mut bytes)?;
         Ok(bytes)
     }
-}
-
-/// The id is taken: by the same message, which is success, or by another, which stays as it is.
-async fn already_there(
-    context: &Context,
-    table: &Table,
-    id: &str,
-    stored: Option<serde_dynamo::Item>,
-    message: &Message,
-) -> Result<Sent> {
-    let stored = match stored {
-        Some(stored) => Some(stored),
-        None => table.get(id).await.doing("read the message that has this id")?,
-    };
-    match stored.filter(|stored| is_same_message(stored, message)).as_ref().and_then(MessageView::of) {
-        Some(view) => Ok(Sent { message: view, already_queued: true }),
-        None => Err(Error::failed(format!("the id `{id}` is taken by another message; nothing was changed"))
-            .hint(format!("look at it: `{}`; or send with another id", context.again(&format!("show {id}"))))),
-    }
-}
-
-pub fn no_table(context: &Context) -> Error {
-    Error::failed(format!("there is no outbox `{}` here: its table is missing", context.names.table()))
-        .hint(format!("deploy it: `{}`", context.again("deploy")))
 }
 
 /// Waits until the message is delivered.
