@@ -221,8 +221,15 @@ fn exported(world: &'static World) {
     let (from, to, files) = (world.shared(), world.deploy("imports", &[crate::world::NO_SCHEDULE]), Files::new());
     let dead = |id: &str, fields: &[(&str, AttributeValue)]| {
         let shard = item::backlog_shard(Status::Dead, id);
-        let own = [("sendStatus", s("Dead")), ("backlogShard", s(&shard)), ("dueAt", n(now())), ("attempts", n(1))];
-        from.put_by_hand(id, &[&own, &[("createdAt", n(now())), ("updatedAt", n(now()))], fields].concat());
+        let own = [
+            ("sendStatus", s("Dead")),
+            ("backlogShard", s(&shard)),
+            ("dueAt", n(now())),
+            ("attempts", n(1)),
+            ("createdAt", n(now())),
+            ("updatedAt", n(now())),
+        ];
+        from.put_by_hand(id, &[&own, fields].concat());
     };
     let attributes =
         AttributeValue::M([("b".to_owned(), AttributeValue::B(Blob::new([0, 255]))), ("n".to_owned(), n(7))].into());

@@ -38,7 +38,7 @@ impl Send {
         let context = Context::connect(global, ui).await?;
         tokio::select! {
             outcome = self.one.run(&context) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(context.interrupt()),
+            _ = tokio::signal::ctrl_c() => context.interrupt(),
         }
     }
 }
