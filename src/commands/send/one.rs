@@ -77,9 +77,9 @@ impl One {
                     created_at: Some(now),
                     updated_at: Some(now),
                 };
-                Sent { message: view, already_queued: false }
+                Sent { message: *view, already_queued: false }
             }
-            Ok(Put::Already(view)) => Sent { message: view, already_queued: true },
+            Ok(Put::Already(view)) => Sent { message: *view, already_queued: true },
             Ok(Put::Taken) => {
                 let error = Error::failed(format!("the id `{id}` is taken by another message; nothing was changed"));
                 let look = context.again(&format!("show {id}"));
