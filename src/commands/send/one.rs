@@ -77,7 +77,7 @@ impl One {
                     created_at: Some(now),
                     updated_at: Some(now),
                 };
-                Sent { message: *view, already_queued: false }
+                Sent { message: view, already_queued: false }
             }
             Ok(Put::Already(view)) => Sent { message: *view, already_queued: true },
             Ok(Put::Taken) => {
