@@ -116,6 +116,12 @@ pub enum Color {
 pub enum Command {
     /// Create or update the stack, with everything it needs
     Deploy(commands::deploy::Deploy),
+    /// Show what a deployment would change
+    Plan(commands::plan::PlanCommand),
+    /// Take back the deployment that runs
+    Cancel(commands::cancel::Cancel),
+    /// Explain how the last deployment ended: the first cause of a failure, and what to do
+    Diagnose(commands::diagnose::Diagnose),
     /// Put a message into the outbox
     Send(commands::send::Send),
     /// Show a message and what became of it

@@ -20,6 +20,9 @@ pub enum Kind {
     Interrupted = 130,
 }
 
+/// The exit code of something found, where `--exit-code` asks for one.
+pub const FINDING: u8 = 3;
+
 #[derive(Clone, Debug)]
 pub struct Error {
     pub kind: Kind,

@@ -1,16 +1,16 @@
-//! CloudFormation: stacks, change sets, events.
+//! CloudFormation: stacks and their events.
 
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, Parameter, Tag};
+use aws_sdk_cloudformation::types::StackStatus;
 use gateway::{ServiceError, describe};
 
 use crate::stack::event::Event;
 
 pub struct CloudFormation {
-    client: Client,
+    pub(super) client: Client,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,26 +28,6 @@ pub struct Stack {
 pub struct Output {
     pub name: String,
     pub value: String,
-}
-
-/// What a stack is to become.
-#[derive(Clone, Debug)]
-pub struct Wanted<'a> {
-    pub stack: &'a str,
-    pub template_url: &'a str,
-    /// `None` keeps the deployed value.
-    pub parameters: &'a BTreeMap<String, Option<String>>,
-    pub tags: &'a BTreeMap<String, String>,
-    pub create: bool,
-}
-
-/// How far a change set is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ChangeSet {
-    Working,
-    Ready,
-    NothingChanged,
-    Failed(String),
 }
 
 impl CloudFormation {
@@ -83,56 +63,54 @@ impl CloudFormation {
         }))
     }
 
-    /// Answers the change set's ARN.
-    pub async fn create_change_set(&self, name: &str, wanted: &Wanted<'_>) -> Result<String, ServiceError> {
-        let parameters = wanted.parameters.iter().map(|(key, value)| {
-            let parameter = Parameter::builder().parameter_key(key);
-            match value {
-                Some(value) => parameter.parameter_value(value).build(),
-                None => parameter.use_previous_value(true).build(),
-            }
-        });
-        let tags = wanted.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
-        let kind = if wanted.create { ChangeSetType::Create } else { ChangeSetType::Update };
-        let request = self
-            .client
-            .create_change_set()
-            .stack_name(wanted.stack)
-            .change_set_name(name)
-            .change_set_type(kind)
-            .template_url(wanted.template_url)
-            .set_parameters(Some(parameters.collect()))
-            .set_tags(Some(tags.collect()))
-            .capabilities(Capability::CapabilityIam)
-            .capabilities(Capability::CapabilityAutoExpand);
-        let answer = request.send().await.map_err(|error| describe(&error))?;
-        Ok(answer.id().unwrap_or_default().to_owned())
-    }
-
-    pub async fn change_set(&self, arn: &str) -> Result<ChangeSet, ServiceError> {
-        let answer =
-            self.client.describe_change_set().change_set_name(arn).send().await.map_err(|error| describe(&error))?;
-        let reason = answer.status_reason().unwrap_or("CloudFormation gives no reason").to_owned();
-        Ok(match answer.status() {
-            Some(ChangeSetStatus::CreateComplete) => ChangeSet::Ready,
-            Some(ChangeSetStatus::Failed) if says_nothing_changed(&reason) => ChangeSet::NothingChanged,
-            Some(ChangeSetStatus::Failed) => ChangeSet::Failed(reason),
-            _ => ChangeSet::Working,
-        })
-    }
-
-    pub async fn execute_change_set(&self, arn: &str) -> Result<(), ServiceError> {
-        let request = self.client.execute_change_set().change_set_name(arn);
-        request.send().await.map(|_| ()).map_err(|error| describe(&error))
-    }
-
-    pub async fn delete_change_set(&self, arn: &str) -> Result<(), ServiceError> {
-        let request = self.client.delete_change_set().change_set_name(arn);
-        request.send().await.map(|_| ()).map_err(|error| describe(&error))
-    }
-
     pub async fn delete_stack(&self, name: &str) -> Result<(), ServiceError> {
         self.client.delete_stack().stack_name(name).send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    /// Asks for an update to be rolled back.
+    pub async fn cancel_update(&self, name: &str) -> Result<(), ServiceError> {
+        self.client.cancel_update_stack().stack_name(name).send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    /// Goes on with a rollback that failed; what is skipped is left as it is, and taken for rolled back. A
+    /// nested stack's resource is named `NestedStackName.ResourceLogicalId` (API reference,
+    /// `ContinueUpdateRollback`).
+    pub async fn continue_rollback(&self, name: &str, skip: &[String]) -> Result<(), ServiceError> {
+        let skip = Some(skip.to_vec()).filter(|skip| !skip.is_empty());
+        let request = self.client.continue_update_rollback().stack_name(name).set_resources_to_skip(skip);
+        request.send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    /// The ARN of the latest deleted stack of a name: CloudFormation knows it for 90 days (API reference,
+    /// `ListStacks`).
+    pub async fn latest_deleted(&self, name: &str) -> Result<Option<String>, ServiceError> {
+        let request = self.client.list_stacks().stack_status_filter(StackStatus::DeleteComplete);
+        let mut pages = request.into_paginator().send();
+        let mut latest: Option<(i64, String)> = None;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| describe(&error))?;
+            for stack in page.stack_summaries().iter().filter(|stack| stack.stack_name() == Some(name)) {
+                let time = stack.deletion_time().and_then(|time| time.to_millis().ok()).unwrap_or(0);
+                let id = stack.stack_id().unwrap_or_default().to_owned();
+                latest = latest.into_iter().chain([(time, id)]).max();
+            }
+        }
+        Ok(latest.map(|(_, id)| id))
+    }
+
+    /// The nested stacks of a stack: logical id and ARN.
+    pub async fn nested(&self, stack: &str) -> Result<Vec<(String, String)>, ServiceError> {
+        let mut found = vec![];
+        let mut pages = self.client.list_stack_resources().stack_name(stack).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| describe(&error))?;
+            let stacks = page.stack_resource_summaries().iter();
+            let stacks = stacks.filter(|resource| resource.resource_type() == Some("AWS::CloudFormation::Stack"));
+            found.extend(stacks.filter_map(|resource| {
+                Some((resource.logical_resource_id()?.to_owned(), resource.physical_resource_id()?.to_owned()))
+            }));
+        }
+        Ok(found)
     }
 
     /// The physical id of a stack's resource; `None` when it has no such one.
@@ -143,6 +121,13 @@ impl CloudFormation {
             answer => answer?,
         };
         Ok(answer.stack_resources().first().and_then(|resource| resource.physical_resource_id()).map(str::to_owned))
+    }
+
+    /// The newest event of a stack.
+    pub async fn newest_event(&self, stack: &str) -> Result<Option<String>, ServiceError> {
+        let answer = self.client.describe_stack_events().stack_name(stack).send().await;
+        let answer = answer.map_err(|error| describe(&error))?;
+        Ok(answer.stack_events().first().and_then(|event| event.event_id()).map(str::to_owned))
     }
 
     /// The events of one stack, newest first, up to and without `known`. Nested stacks need a call of their
@@ -174,15 +159,10 @@ impl CloudFormation {
     }
 }
 
-/// The two texts that AWS uses for a change set without changes.
-fn says_nothing_changed(reason: &str) -> bool {
-    reason.contains("didn't contain changes") || reason.contains("No updates are to be performed")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::status::{Next, next};
+    use crate::stack::status::{End, Next, end, next};
     use aws_sdk_cloudformation::types::StackStatus;
     use gateway::replay::answers;
 
@@ -199,33 +179,12 @@ mod tests {
         assert_eq!(gateway.stack("x").await.expect_err("denied").code, "AccessDenied");
     }
 
-    #[tokio::test]
-    async fn both_texts_of_a_change_set_without_changes_are_known() {
-        let failed = |reason: &str| {
-            format!(
-                "<DescribeChangeSetResponse><DescribeChangeSetResult><Status>FAILED</Status><StatusReason>{reason}</StatusReason></DescribeChangeSetResult></DescribeChangeSetResponse>"
-            )
-        };
-        let texts = [
-            failed(
-                "The submitted information didn't contain changes. Submit different information to create a change set.",
-            ),
-            failed("No updates are to be performed."),
-            failed("Template error"),
-        ];
-        let recorded: Vec<(u16, &str)> = texts.iter().map(|text| (200, text.as_str())).collect();
-        let (config, _) = answers(&recorded).await;
-        let gateway = CloudFormation::new(&config);
-        assert_eq!(gateway.change_set("arn").await, Ok(ChangeSet::NothingChanged));
-        assert_eq!(gateway.change_set("arn").await, Ok(ChangeSet::NothingChanged));
-        assert_eq!(gateway.change_set("arn").await, Ok(ChangeSet::Failed("Template error".into())));
-    }
-
     #[test]
     fn every_status_that_aws_knows_has_an_answer() {
         for status in StackStatus::values() {
-            let unknown = Next::Stuck("Disa does not know this status: look at it in the CloudFormation console");
-            assert_ne!(next(Some(status)), unknown, "{status}");
+            assert_ne!(next(Some(status)), Next::Unknown, "{status}");
+            // What is joined is what runs, so that a join comes to an end.
+            assert_eq!(next(Some(status)) == Next::Join, end(status) == End::Running, "{status}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The only code that names the SDK: one file a service, domain types in and out, errors translated.
 
+pub mod change_set;
 pub mod cloudformation;
 pub mod cloudwatch;
 pub mod dynamodb;

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::deploy::follow;
 use super::status::stack;
-use crate::context::{Context, now_ms};
+use crate::context::Context;
 use crate::error::{Doing, Error, Result};
+use crate::stack::event::Follower;
 use crate::stack::status::{Next, next};
 use crate::ui::{Ui, View};
 
@@ -29,7 +30,7 @@ impl Destroy {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
         let found = stack(context).await?;
         let name = context.names.stack();
-        if next(Some(&found.status)) == Next::Wait && found.status != "REVIEW_IN_PROGRESS" {
+        if next(Some(&found.status)) == Next::Join {
             return Err(Error::failed(format!("another operation runs on the stack {name}: it is {}", found.status))
                 .hint("wait for its end, then run the command again"));
         }
@@ -45,9 +46,9 @@ impl Destroy {
         let cloudformation = context.clients.cloudformation();
         let shell = cloudformation.resource(&found.id, "DynamoDBStack").await.doing("look at the table's stack")?;
         for stack in [Some(found.id), shell].into_iter().flatten() {
-            let since = now_ms() - 2_000;
+            let known = cloudformation.newest_event(&stack).await.doing("read the stack's events")?;
             cloudformation.delete_stack(&stack).await.doing(&format!("delete the stack {stack}"))?;
-            follow(context, &stack, since, "deletion").await?;
+            follow(context, &stack, Follower::after(&stack, known), "deletion").await?;
         }
         context.ui.show(&Destroyed { stack: name, kept })?;
         Ok(ExitCode::SUCCESS)

@@ -1,10 +1,12 @@
 //! One file a verb: its arguments, and a thin run.
 
 pub mod alarm;
+pub mod cancel;
 pub mod dead;
 pub mod demo;
 pub mod deploy;
 pub mod destroy;
+pub mod diagnose;
 pub mod drill;
 pub mod executions;
 pub mod failed;
@@ -12,6 +14,7 @@ pub mod help;
 pub mod list;
 pub mod local;
 pub mod logs;
+pub mod plan;
 pub mod reconcile;
 pub mod retry;
 pub mod selection;
@@ -62,6 +65,9 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let work = async {
         match command {
             Command::Deploy(command) => command.run(&context).await,
+            Command::Plan(command) => command.run(&context).await,
+            Command::Cancel(command) => command.run(&context).await,
+            Command::Diagnose(command) => command.run(&context).await,
             Command::Show(command) => command.run(&context).await,
             Command::List(command) => command.run(&context).await,
             Command::Failed(command) => command.run(&context).await,

@@ -7,4 +7,6 @@ pub mod event;
 pub mod functions;
 pub mod key_policy;
 pub mod parameters;
+pub mod plan;
+pub mod progress;
 pub mod status;

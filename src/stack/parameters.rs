@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bundle;
+use super::plan::Property;
 
 /// The values for a change set; `None` keeps the deployed value. What is in neither list keeps the template's
 /// default.
@@ -16,6 +17,20 @@ pub fn merge(
     let mut merged: BTreeMap<String, Option<String>> = kept.map(|name| (name.clone(), None)).collect();
     merged.extend(chosen.into_iter().chain(required).map(|(name, value)| (name, Some(value))));
     merged
+}
+
+/// The values that change, for people.
+pub fn changes(deployed: &BTreeMap<String, String>, wanted: &BTreeMap<String, Option<String>>) -> Vec<Property> {
+    let given = wanted.iter().filter_map(|(name, value)| value.as_ref().map(|value| (name, value)));
+    given
+        .filter(|(name, value)| deployed.get(*name) != Some(value))
+        .map(|(name, value)| Property {
+            name: name.clone(),
+            before: deployed.get(name).cloned(),
+            after: Some(value.clone()),
+            replaces: false,
+        })
+        .collect()
 }
 
 /// Reads `Name=Value` from the command line.
@@ -42,6 +57,16 @@ mod tests {
         let expected = [("BatchSize", None), ("ProcessCodeKey", Some("new")), ("RampStart", Some("5"))];
         let expected = expected.map(|(k, v)| (k.to_owned(), v.map(str::to_owned)));
         assert_eq!(merged, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn only_values_that_change_are_told() {
+        let deployed = map(&[("BatchSize", "7"), ("RampStart", "9")]);
+        let wanted = [("BatchSize", None), ("RampStart", Some("5")), ("RetryBudget", Some("1"))];
+        let wanted = wanted.map(|(k, v)| (k.to_owned(), v.map(str::to_owned)));
+        let changed = changes(&deployed, &BTreeMap::from(wanted));
+        let told: Vec<_> = changed.iter().map(|p| (p.name.as_str(), p.before.as_deref(), p.after.as_deref())).collect();
+        assert_eq!(told, [("RampStart", Some("9"), Some("5")), ("RetryBudget", None, Some("1"))]);
     }
 
     #[test]

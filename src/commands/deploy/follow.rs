@@ -1,102 +1,281 @@
-//! Following an operation of the stack: its events live, and in the end its first real cause of failure.
+//! Following an operation of the stack: its resources live, and in the end its first real cause of failure.
 
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::poll_interval;
+use crate::aws::cloudformation::{CloudFormation, Stack};
+use crate::cli::Output;
 use crate::context::{Context, now_ms, pause};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::cause;
-use crate::stack::event::{Event, Follower};
+use crate::stack::event::{Event, Follower, Operation};
+use crate::stack::progress::{Node, Progress};
 use crate::stack::status::{End, end};
-use crate::ui::{Tone, Ui, text};
+use crate::ui::tree::Tree;
+use crate::ui::{Tone, Ui, View, text};
 
-use super::poll_interval;
+/// The slowest pace of looking, in case nothing happens or CloudFormation has too many requests.
+const SLOWEST: Duration = Duration::from_secs(20);
+/// So long CloudFormation may give no answer at all.
+const SILENCE_LIMIT: Duration = Duration::from_secs(600);
+/// An operation whose stack is in a status of rest and that tells nothing is taken to be over.
+const BEGIN_LIMIT: Duration = Duration::from_secs(60);
 
-/// Shows the events since a time until the operation ends. An interrupt leaves the operation running.
-pub async fn follow(context: &Context, stack: &str, since: outbox::EpochMs, verb: &str) -> Result<()> {
-    let cloudformation = context.clients.cloudformation();
-    let doing = format!("follow the stack {stack}");
-    let id = match cloudformation.stack(stack).await.doing(&doing)? {
-        Some(stack) => stack.id,
-        None => return Ok(()),
-    };
-    let root = context.names.stack();
-    let mut follower = Follower::new(&id, since);
-    let mut all = vec![];
+/// Follows what runs on a stack, or tells how the last operation ended; answers its kind.
+pub async fn attach(context: &Context, stack: &Stack) -> Result<&'static str> {
+    let operation = operation(context, &stack.id).await?;
+    let kind = operation.as_ref().map_or("creation", |operation| operation.kind);
+    let began = operation.map_or(0, |operation| operation.began);
+    follow(context, &stack.id, Follower::since(&stack.id, began), kind).await?;
+    Ok(kind)
+}
+
+/// The latest operation on a stack, from its own events.
+async fn operation(context: &Context, stack: &str) -> Result<Option<Operation>> {
+    let events = context.clients.cloudformation().events(stack, None).await.doing("read the stack's events")?;
+    Ok(Operation::latest(&events))
+}
+
+/// Shows an operation until it ends. An interrupt leaves it running, and CloudFormation that does not answer
+/// for a while does not end it.
+pub async fn follow(context: &Context, stack: &str, follower: Follower, kind: &str) -> Result<()> {
+    let name = stack.split('/').nth(1).unwrap_or(stack).to_owned();
     context.when_interrupted(
-        Error::new(Kind::Interrupted, format!("interrupted; the {verb} of {stack} goes on"))
-            .hint(format!("see how it is: `{}`", context.again("status"))),
+        Error::new(Kind::Interrupted, format!("interrupted; the {kind} of {name} goes on"))
+            .hint(format!("follow it again: `{}`", context.again("deploy --attach")))
+            .hint(format!("take it back: `{}`", context.again("cancel"))),
     );
-    let progress = context.ui.progress(&format!("{stack}: {verb}"), None);
-    loop {
-        // The status first: the events that are read after it are all there were when it ended.
-        let status = cloudformation.stack(&id).await.doing(&doing)?.map(|stack| stack.status);
-        for (stack, known) in follower.questions() {
-            let answer = match cloudformation.events(&stack, known.as_deref()).await {
-                // A nested stack that is deleted may be gone before its last events are read.
-                Err(error) if error.is("ValidationError") && stack != id => vec![],
-                Err(error) if error.is_transient() => continue,
-                answer => answer.doing(&doing)?,
-            };
-            for event in follower.take(&stack, answer) {
-                progress.above(|| context.ui.note(&line(&context.ui, &event, &root, since)));
-                all.push(event);
-            }
-        }
-        match status.as_deref().map(end) {
-            Some(End::Running) => {}
-            None | Some(End::Good) => return Ok(()),
-            Some(End::Bad) => {
-                return Err(failure(&root, verb, status.as_deref().unwrap_or_default(), &all));
-            }
-        }
-        pause(poll_interval(context)).await;
+    let mut watch = Watch::new(context, stack, follower, kind);
+    let status = watch.to_the_end().await?;
+    match end(&status) {
+        End::Bad => Err(failure(context, &name, kind, &status, &watch.all)),
+        _ => Ok(()),
     }
 }
 
-fn line(ui: &Ui, event: &Event, root: &str, since: outbox::EpochMs) -> String {
-    let tone = match () {
-        () if event.is_failure() => Tone::Bad,
-        () if event.status.contains("ROLLBACK") => Tone::Warning,
-        () if event.status.ends_with("_COMPLETE") => Tone::Good,
+struct Watch<'a> {
+    context: &'a Context,
+    cloudformation: CloudFormation,
+    stack: &'a str,
+    follower: Follower,
+    progress: Progress,
+    bar: crate::ui::Progress,
+    pace: Pace,
+    all: Vec<Event>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(context: &'a Context, stack: &'a str, follower: Follower, kind: &str) -> Watch<'a> {
+        Watch {
+            context,
+            cloudformation: context.clients.cloudformation(),
+            stack,
+            follower,
+            progress: Progress::new(stack),
+            bar: context.ui.progress(kind, None),
+            pace: Pace::new(poll_interval(context)),
+            all: vec![],
+        }
+    }
+
+    /// Answers the status in which it ended.
+    async fn to_the_end(&mut self) -> Result<String> {
+        let begin = Instant::now();
+        let mut answered = Instant::now();
+        loop {
+            let before = self.all.len();
+            match self.look().await {
+                Ok(status) => {
+                    answered = Instant::now();
+                    let told = self.follower.began().is_some() || begin.elapsed() > BEGIN_LIMIT;
+                    match status {
+                        None => return Ok("DELETE_COMPLETE".to_owned()),
+                        Some(status) if told && end(&status) != End::Running => return Ok(status),
+                        Some(_) => self.pace.looked(self.all.len() > before),
+                    }
+                }
+                Err(error) if error.is_transient() => {
+                    self.pace.refused();
+                    if answered.elapsed() > SILENCE_LIMIT {
+                        let error = Error::service("CloudFormation has not answered for 10 minutes", &error);
+                        let error = Error { kind: Kind::TimedOut, ..error };
+                        let again = self.context.again("deploy --attach");
+                        return Err(error.hint(format!("the operation goes on; follow it again: `{again}`")));
+                    }
+                }
+                Err(error) => return Err(error).doing("follow the stack"),
+            }
+            self.draw();
+            pause(self.pace.wait).await;
+        }
+    }
+
+    /// The status first: the events that are read after it are all there were when it ended.
+    async fn look(&mut self) -> std::result::Result<Option<String>, gateway::ServiceError> {
+        let status = self.cloudformation.stack(self.stack).await?.map(|stack| stack.status);
+        // Nested stacks that the root's events name are asked in the same look.
+        let mut asked = vec![];
+        while let Some((stack, known)) = self.follower.questions().into_iter().find(|(stack, _)| !asked.contains(stack))
+        {
+            let answer = match self.cloudformation.events(&stack, known.as_deref()).await {
+                // A nested stack that is deleted may be gone before its last events are read.
+                Err(error) if error.is("ValidationError") && stack != self.stack => vec![],
+                answer => answer?,
+            };
+            for event in self.follower.take(&stack, answer) {
+                self.tell(&event);
+                self.progress.take(&event);
+                self.all.push(event);
+            }
+            asked.push(stack);
+        }
+        Ok(status)
+    }
+
+    /// On a terminal the tree shows it, and only what failed is told for good.
+    fn tell(&self, event: &Event) {
+        let ui = &self.context.ui;
+        if ui.output == Output::Jsonl {
+            // A reader that went away does not end the operation, nor the following of it.
+            let _ = ui.show(&Told { event });
+        } else if !ui.is_live() || event.is_failure() {
+            let began = self.follower.began().unwrap_or(event.time);
+            self.bar.above(|| ui.note(&line(ui, event, &self.context.names.stack(), began)));
+        }
+    }
+
+    fn draw(&self) {
+        if let Some(tree) = self.progress.tree() {
+            self.bar.say(&drawn(&self.context.ui, &tree, now_ms()).text());
+        }
+    }
+}
+
+/// How often to look: quickly while something happens, ever more slowly while nothing does.
+#[derive(Debug, PartialEq)]
+struct Pace {
+    quickest: Duration,
+    wait: Duration,
+}
+
+impl Pace {
+    fn new(quickest: Duration) -> Pace {
+        Pace { quickest, wait: quickest }
+    }
+
+    fn looked(&mut self, news: bool) {
+        self.wait = if news { self.quickest } else { (self.wait * 5 / 4).min(self.quickest * 4) };
+    }
+
+    /// Too many requests, or no answer.
+    fn refused(&mut self) {
+        self.wait = (self.wait * 2).min(SLOWEST);
+    }
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    event: &'a Event,
+}
+
+impl View for Told<'_> {
+    fn text(&self, _: &Ui) -> String {
+        format!("{} {}", self.event.status, self.event.logical_id)
+    }
+}
+
+fn tone(status: &str) -> Tone {
+    match () {
+        () if status.ends_with("_FAILED") => Tone::Bad,
+        () if status.contains("ROLLBACK") => Tone::Warning,
+        () if status.ends_with("_COMPLETE") => Tone::Good,
         () => Tone::Plain,
-    };
+    }
+}
+
+fn line(ui: &Ui, event: &Event, root: &str, began: outbox::EpochMs) -> String {
     let place = match short(&event.stack_name, root) {
         stack if event.is_of_stack() => stack.to_owned(),
         stack if stack == root => event.logical_id.clone(),
         stack => format!("{stack}/{}", event.logical_id),
     };
-    let elapsed = text::span((event.time - since).clamp(0, now_ms()));
-    let status = ui.paint_err(tone, &format!("{:<18}", event.status));
+    let elapsed = text::span((event.time - began).max(0));
+    let status = ui.paint_err(tone(&event.status), &format!("{:<18}", event.status));
     let reason = event.reason.as_deref().filter(|_| event.is_failure()).map(|r| format!("  {r}")).unwrap_or_default();
     format!("{elapsed:>7}  {status}  {place}{reason}")
 }
 
+/// Only what runs or failed is opened: what is done takes a line, so that it all fits a terminal.
+fn drawn(ui: &Ui, node: &Node, now: outbox::EpochMs) -> Tree {
+    let spent = text::span(if node.is_running() { now - node.began } else { node.latest - node.began });
+    let (done, begun) = node.done();
+    let count = if node.children.is_empty() { String::new() } else { format!("  {done} of {begun}") };
+    let status = ui.paint_err(tone(&node.status), &node.status);
+    let open = node.is_running() || node.children.iter().any(Node::is_failed);
+    let shown: Vec<&Node> = node.children.iter().filter(|child| child.is_running() || child.is_failed()).collect();
+    let rest = node.children.len() - shown.len();
+    let mut children: Vec<Tree> = shown.into_iter().map(|child| drawn(ui, child, now)).collect();
+    if rest > 0 {
+        children.push(Tree::leaf(format!("{rest} done")));
+    }
+    Tree {
+        line: format!("{}  {status}  {spent}{count}", node.logical_id),
+        children: if open { children } else { vec![] },
+    }
+}
+
 /// A nested stack by its logical id, which CloudFormation puts between the root's name and random letters.
-fn short<'a>(stack: &'a str, root: &str) -> &'a str {
+pub fn short<'a>(stack: &'a str, root: &str) -> &'a str {
     let nested = stack.strip_prefix(root).and_then(|rest| rest.strip_prefix('-'));
     nested.and_then(|rest| rest.split('-').next()).unwrap_or(stack)
 }
 
-fn failure(stack: &str, verb: &str, status: &str, events: &[Event]) -> Error {
-    let error = Error::failed(format!("the {verb} of the stack {stack} failed: it is {status}"));
-    let error = match cause::first(events) {
-        Some(event) => error.because(format!(
-            "{} ({}) in {}: {}",
-            event.logical_id,
-            event.resource_type,
-            short(&event.stack_name, stack),
-            event.reason.as_deref().unwrap_or("CloudFormation gives no reason")
-        )),
+fn failure(context: &Context, stack: &str, kind: &str, status: &str, events: &[Event]) -> Error {
+    let error = Error::failed(format!("the {kind} of the stack {stack} failed: it is {status}"));
+    let root = context.names.stack();
+    match cause::first(events) {
+        Some(cause) => error.because(explained(&cause, &root)).hint(cause.advice),
         None => error,
-    };
-    error.hint("put the cause right and run the command again: it goes on from whatever is there")
+    }
+    .hint(format!("all that failed, now or later: `{}`", context.again("diagnose")))
+}
+
+/// What failed first, where, and why.
+pub fn explained(cause: &cause::Cause, root: &str) -> String {
+    let event = &cause.event;
+    format!(
+        "{} ({}) in {}: {}",
+        event.logical_id,
+        event.resource_type,
+        short(&event.stack_name, root),
+        event.reason.as_deref().unwrap_or("CloudFormation gives no reason")
+    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::short;
+    use super::*;
 
     #[test]
     fn nested_stacks_are_called_by_their_logical_ids() {
         assert_eq!(short("disa-devl-root-stack-SNSStack-1A2B3C4D5E6F7", "disa-devl-root-stack"), "SNSStack");
         assert_eq!(short("disa-devl-root-stack", "disa-devl-root-stack"), "disa-devl-root-stack");
+    }
+
+    #[test]
+    fn the_pace_slows_down_and_news_quickens_it() {
+        let mut pace = Pace::new(Duration::from_secs(2));
+        for _ in 0..20 {
+            pace.looked(false);
+        }
+        assert_eq!(pace.wait, Duration::from_secs(8));
+        for _ in 0..20 {
+            pace.refused();
+        }
+        assert_eq!(pace.wait, SLOWEST);
+        pace.looked(true);
+        assert_eq!(pace, Pace::new(Duration::from_secs(2)));
     }
 }

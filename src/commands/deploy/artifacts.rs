@@ -1,0 +1,57 @@
+//! The bucket of the artifacts, and what is uploaded to it.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::aws::Identity;
+use crate::aws::s3::{Bucket, S3};
+use crate::context::Context;
+use crate::error::{Doing, Error, Kind, Result};
+use crate::stack::bundle::Bundle;
+
+/// Uploads under way at once.
+const UPLOADS: usize = 6;
+
+pub async fn ensure_bucket(context: &Context, identity: &Identity, name: &str) -> Result<()> {
+    let s3 = context.clients.s3();
+    let doing = format!("make the bucket {name}");
+    let state = s3.bucket(name, &identity.account).await.doing(&format!("look at the bucket {name}"))?;
+    match state {
+        Bucket::Ready => return Ok(()),
+        Bucket::NotOurs => {
+            return Err(Error::new(
+                Kind::Access,
+                format!("the bucket {name} is not this account's, or may not be used"),
+            )
+            .hint("take another one: `disa deploy --bucket NAME`"));
+        }
+        Bucket::Missing => s3.create_bucket(name).await.doing(&doing)?,
+        Bucket::Unfinished => {}
+    }
+    s3.secure_bucket(name, &identity.partition).await.doing(&doing)?;
+    context.ui.note(&format!("Made the bucket {name}: private, encrypted, versioned, TLS only"));
+    Ok(())
+}
+
+/// Uploads what the bucket does not have yet.
+pub async fn upload(context: &Context, identity: &Identity, bucket: &str, bundle: &Bundle) -> Result<()> {
+    let s3: &S3 = &context.clients.s3();
+    let account = identity.account.as_str();
+    let progress = context.ui.progress("uploading", Some(bundle.artifacts.len() as u64));
+    let progress = &progress;
+    let uploaded: Vec<bool> = stream::iter(&bundle.artifacts)
+        .map(|artifact| async move {
+            let doing = format!("upload {} to the bucket {bucket}", artifact.key);
+            let there = s3.exists(bucket, &artifact.key, account).await.doing(&doing)?;
+            if !there {
+                s3.put_new(bucket, &artifact.key, account, artifact.bytes.clone()).await.doing(&doing)?;
+            }
+            progress.advance(1);
+            Ok::<bool, Error>(!there)
+        })
+        .buffer_unordered(UPLOADS)
+        .try_collect()
+        .await?;
+    let new = uploaded.iter().filter(|new| **new).count();
+    context.ui.note(&format!("Uploaded {new} of {} artifacts; the others were there", uploaded.len()));
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The first half of a deployment: everything up to a change set that could be executed.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
+
+use super::artifacts::{ensure_bucket, upload};
+use super::key::usable_key;
+use super::poll_interval;
+use crate::aws::change_set::{ChangeSet, Wanted};
+use crate::aws::cloudformation::{CloudFormation, Stack};
+use crate::aws::kms::Key;
+use crate::complete;
+use crate::context::{Context, pause};
+use crate::error::{Doing, Error, Kind, Result};
+use crate::stack::bundle::{self, Bundle};
+use crate::stack::plan::Plan;
+use crate::stack::{functions, parameters};
+
+const CHANGE_SET_LIMIT: Duration = Duration::from_secs(600);
+
+/// What is to be deployed.
+#[derive(Args, Debug)]
+pub struct Settings {
+    /// Encrypt with this key of yours (id, ARN or alias); else the stack makes one
+    #[arg(long, value_name = "KEY")]
+    kms_key: Option<String>,
+    /// Set a parameter of the stack; what is not set keeps its deployed value
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameters::assignment, add = ArgValueCompleter::new(complete::parameters))]
+    set: Vec<(String, String)>,
+    /// Bucket of the artifacts; made if it is missing
+    #[arg(long, value_name = "NAME")]
+    bucket: Option<String>,
+    /// Where the artifacts lie in the bucket
+    #[arg(long, value_name = "PREFIX", default_value = "0066-disa", value_parser = prefix)]
+    prefix: String,
+    /// Build the functions for another target, as `aarch64-unknown-linux-gnu`
+    #[arg(long, value_name = "TRIPLE")]
+    target: Option<String>,
+}
+
+/// A change set that can be executed.
+pub struct Prepared {
+    pub change_set: String,
+    pub create: bool,
+    pub plan: Plan,
+}
+
+impl Settings {
+    /// Uploads the artifacts and has the change set worked out; `None` when it holds no change. `stack` is the
+    /// one that is to be updated.
+    pub async fn prepare(&self, context: &Context, stack: Option<&Stack>) -> Result<Option<Prepared>> {
+        let identity = context.account().await?;
+        let key = match &self.kms_key {
+            Some(id) => Some(usable_key(context, &identity, id).await?),
+            None => None,
+        };
+        let build = functions::Build { quick: context.local, target: self.target.as_deref() };
+        let code = functions::code(build, &context.ui).await?;
+        let bundle = bundle::bundle(&self.prefix, &code);
+        let bucket =
+            self.bucket.clone().unwrap_or_else(|| context.names.bucket(&identity.account, &context.clients.region));
+        ensure_bucket(context, &identity, &bucket).await?;
+        upload(context, &identity, &bucket, &bundle).await?;
+        let chosen = self.chosen(context, stack.is_none(), key.as_ref()).await?;
+        let deployed = stack.map(|stack| &stack.parameters);
+        let parameters = parameters::merge(deployed, required(context, &bucket, &bundle), chosen);
+        let wanted = Wanted {
+            stack: &context.names.stack(),
+            template_url: &template_url(context, &bucket, &bundle.root_key),
+            parameters: &parameters,
+            tags: &tags(context),
+            create: stack.is_none(),
+            with_nested: true,
+        };
+        let cloudformation = context.clients.cloudformation();
+        let _progress = context.ui.progress("working the change set out", None);
+        let Some(change_set) = change_set(context, &cloudformation, wanted).await? else { return Ok(None) };
+        let changes = cloudformation.changes(&change_set).await.doing("read the change set")?;
+        let parameters = deployed.map(|deployed| parameters::changes(deployed, &parameters)).unwrap_or_default();
+        let plan = Plan { parameters, changes }.pruned();
+        if plan.is_empty() && stack.is_some() {
+            discard(&cloudformation, &change_set).await?;
+            return Ok(None);
+        }
+        Ok(Some(Prepared { change_set, create: stack.is_none(), plan }))
+    }
+
+    /// The parameters that were asked for, and on a first deployment those that the place demands.
+    async fn chosen(&self, context: &Context, create: bool, key: Option<&Key>) -> Result<BTreeMap<String, String>> {
+        let mut chosen = BTreeMap::new();
+        if create {
+            chosen.extend(left_behind(context).await?);
+            if context.local {
+                // The engine judges the alarm by the datapoints of one period: a short one makes it lively.
+                chosen.insert("AlarmPeriodInSeconds".to_owned(), "10".to_owned());
+            }
+        }
+        if let Some(key) = key {
+            chosen.insert("KmsMasterKeyId".to_owned(), key.arn.clone());
+        }
+        chosen.extend(self.set.iter().cloned());
+        Ok(chosen)
+    }
+}
+
+impl Prepared {
+    /// Takes the change set back; the shell of a stack that was to be created goes with it.
+    pub async fn discard(&self, context: &Context) -> Result<()> {
+        let cloudformation = context.clients.cloudformation();
+        discard(&cloudformation, &self.change_set).await?;
+        if self.create {
+            let name = context.names.stack();
+            let shell = cloudformation.stack(&name).await.doing("look at the stack")?;
+            if shell.is_some_and(|shell| shell.status == "REVIEW_IN_PROGRESS") {
+                cloudformation.delete_stack(&name).await.doing("delete the stack's empty shell")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// It would stand in the stack's list for ever.
+async fn discard(cloudformation: &CloudFormation, change_set: &str) -> Result<()> {
+    cloudformation.delete_change_set(change_set).await.doing("delete the change set")
+}
+
+/// Has a change set made, with those of the nested stacks if CloudFormation can tell them; `None` when it holds
+/// no change.
+async fn change_set(context: &Context, cloudformation: &CloudFormation, wanted: Wanted<'_>) -> Result<Option<String>> {
+    let refused = match worked_out(context, cloudformation, &wanted).await? {
+        Outcome::Ready(arn) => return Ok(Some(arn)),
+        Outcome::NothingChanged => return Ok(None),
+        Outcome::Failed(reason) => reason,
+    };
+    // What the nested ones depend on may be known only when it is executed: then they are not told.
+    match worked_out(context, cloudformation, &Wanted { with_nested: false, ..wanted.clone() }).await? {
+        Outcome::Ready(arn) => Ok(Some(arn)),
+        Outcome::NothingChanged => Ok(None),
+        Outcome::Failed(_) => {
+            Err(Error::failed(format!("CloudFormation refuses the change of {}", wanted.stack)).because(refused))
+        }
+    }
+}
+
+enum Outcome {
+    Ready(String),
+    NothingChanged,
+    Failed(String),
+}
+
+async fn worked_out(context: &Context, cloudformation: &CloudFormation, wanted: &Wanted<'_>) -> Result<Outcome> {
+    let name = format!("disa-{}", ulid::Ulid::generate().to_string().to_lowercase());
+    let arn = cloudformation.create_change_set(&name, wanted).await.doing("create the change set")?;
+    let begin = Instant::now();
+    let failed = loop {
+        match cloudformation.change_set(&arn).await {
+            Ok(ChangeSet::Ready) => return Ok(Outcome::Ready(arn)),
+            Ok(ChangeSet::NothingChanged) => break Outcome::NothingChanged,
+            Ok(ChangeSet::Failed(reason)) => break Outcome::Failed(reason),
+            Ok(ChangeSet::Working) => {}
+            Err(error) if error.is_transient() => {}
+            Err(error) => return Err(error).doing("look at the change set"),
+        }
+        if begin.elapsed() > CHANGE_SET_LIMIT {
+            return Err(Error::new(Kind::TimedOut, "the change set was not worked out in 10 minutes"));
+        }
+        pause(poll_interval(context)).await;
+    };
+    discard(cloudformation, &arn).await?;
+    Ok(failed)
+}
+
+/// A message table that an earlier stack left behind is taken over, with its key.
+async fn left_behind(context: &Context) -> Result<BTreeMap<String, String>> {
+    let name = context.names.table();
+    let table = context.clients.dynamodb().table(&name).await.doing(&format!("look for the table {name}"))?;
+    let Some(table) = table else { return Ok(BTreeMap::new()) };
+    let Some(stream) = table.stream_arn else {
+        return Err(Error::failed(format!("the table {name} exists and has no stream"))
+            .hint("enable its stream (NEW_IMAGE), or take another name: `--project NAME`"));
+    };
+    context.ui.note(&format!("Taking over the table {name}, which an earlier stack left behind"));
+    let mut found = BTreeMap::from([("ExistingTableStreamArn".to_owned(), stream)]);
+    found.extend(table.kms_key_arn.map(|arn| ("KmsMasterKeyId".to_owned(), arn)));
+    Ok(found)
+}
+
+fn required(context: &Context, bucket: &str, bundle: &Bundle) -> BTreeMap<String, String> {
+    let mut required = bundle.parameters.clone();
+    required.insert("ProjectName".to_owned(), context.names.project.clone());
+    required.insert("Environment".to_owned(), context.names.environment.clone());
+    required.insert("CodeRepositoryBucket".to_owned(), bucket.to_owned());
+    required
+}
+
+fn tags(context: &Context) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("ProjectName".to_owned(), context.names.project.clone()),
+        ("Environment".to_owned(), context.names.environment.clone()),
+    ])
+}
+
+/// Path-style and regional, as the nested ones.
+fn template_url(context: &Context, bucket: &str, key: &str) -> String {
+    let region = &context.clients.region;
+    let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://s3.{region}.{suffix}/{bucket}/{key}")
+}
+
+fn prefix(text: &str) -> std::result::Result<String, String> {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+    if plain && !text.is_empty() && !text.starts_with('/') && !text.ends_with('/') {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits, `-`, `_`, `.` and inner `/`".to_owned())
+    }
+}
