@@ -120,6 +120,9 @@ fn read(change: &ResourceChange) -> Listed {
     let action = match (change.action(), change.replacement()) {
         (Some(ChangeAction::Add | ChangeAction::Import), _) => Action::Add,
         (Some(ChangeAction::Remove), _) => Action::Remove,
+        // "An update never causes a nested stack to be replaced" (CloudFormation template reference,
+        // AWS::CloudFormation::Stack).
+        _ if change.resource_type() == Some("AWS::CloudFormation::Stack") => Action::Change,
         (_, Some(Replacement::True)) => Action::Replace,
         (_, Some(Replacement::Conditional)) => Action::MayReplace,
         _ => Action::Change,

@@ -4,15 +4,27 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, PublicAccessBlockConfiguration,
-    ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
-    VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, ChecksumMode, CreateBucketConfiguration,
+    PublicAccessBlockConfiguration, ServerSideEncryption, ServerSideEncryptionByDefault,
+    ServerSideEncryptionConfiguration, ServerSideEncryptionRule, VersioningConfiguration,
 };
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use gateway::{ServiceError, describe};
+use sha2::{Digest, Sha256};
 
 pub struct S3 {
     client: Client,
     region: String,
+}
+
+/// What an object holds, as far as S3 tells without sending it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    Missing,
+    /// Its bytes are these, by checksum, or by length where S3 keeps no checksum.
+    Same,
+    Other,
 }
 
 /// What `deploy` finds where the bucket should be.
@@ -43,7 +55,15 @@ impl S3 {
             },
         }
         // The policy is the last of the settings.
-        match self.client.get_bucket_policy().bucket(name).send().await.map_err(|error| describe(&error)) {
+        match self
+            .client
+            .get_bucket_policy()
+            .bucket(name)
+            .expected_bucket_owner(account)
+            .send()
+            .await
+            .map_err(|error| describe(&error))
+        {
             Ok(_) => Ok(Bucket::Ready),
             Err(error) if error.is("NoSuchBucketPolicy") => Ok(Bucket::Unfinished),
             Err(error) => Err(error),
@@ -65,7 +85,7 @@ impl S3 {
     }
 
     /// Private, encrypted, versioned, and for TLS only.
-    pub async fn secure_bucket(&self, name: &str, partition: &str) -> Result<(), ServiceError> {
+    pub async fn secure_bucket(&self, name: &str, account: &str, partition: &str) -> Result<(), ServiceError> {
         let block = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
             .ignore_public_acls(true)
@@ -73,7 +93,7 @@ impl S3 {
             .restrict_public_buckets(true)
             .build();
         let request = self.client.put_public_access_block().bucket(name).public_access_block_configuration(block);
-        request.send().await.map_err(|error| describe(&error))?;
+        request.expected_bucket_owner(account).send().await.map_err(|error| describe(&error))?;
         if let Ok(default) =
             ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build()
         {
@@ -81,12 +101,12 @@ impl S3 {
             if let Ok(encryption) = ServerSideEncryptionConfiguration::builder().rules(rule).build() {
                 let request =
                     self.client.put_bucket_encryption().bucket(name).server_side_encryption_configuration(encryption);
-                request.send().await.map_err(|error| describe(&error))?;
+                request.expected_bucket_owner(account).send().await.map_err(|error| describe(&error))?;
             }
         }
         let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
         let request = self.client.put_bucket_versioning().bucket(name).versioning_configuration(versioning);
-        request.send().await.map_err(|error| describe(&error))?;
+        request.expected_bucket_owner(account).send().await.map_err(|error| describe(&error))?;
         let bucket_arn = format!("arn:{partition}:s3:::{name}");
         let policy = serde_json::json!({
             "Version": "2012-10-17",
@@ -100,16 +120,22 @@ impl S3 {
             }],
         });
         let request = self.client.put_bucket_policy().bucket(name).policy(policy.to_string());
-        request.send().await.map(|_| ()).map_err(|error| describe(&error))
+        request.expected_bucket_owner(account).send().await.map(|_| ()).map_err(|error| describe(&error))
     }
 
-    pub async fn exists(&self, bucket: &str, key: &str, account: &str) -> Result<bool, ServiceError> {
+    /// Looks whether an object is there, and whether it holds these bytes.
+    pub async fn stored(&self, bucket: &str, key: &str, account: &str, bytes: &[u8]) -> Result<Stored, ServiceError> {
         let request = self.client.head_object().bucket(bucket).key(key).expected_bucket_owner(account);
-        match request.send().await.map_err(|error| describe(&error)) {
-            Ok(_) => Ok(true),
-            Err(error) if error.status == Some(404) => Ok(false),
-            Err(error) => Err(error),
-        }
+        let found = match request.checksum_mode(ChecksumMode::Enabled).send().await.map_err(|error| describe(&error)) {
+            Ok(found) => found,
+            Err(error) if error.status == Some(404) => return Ok(Stored::Missing),
+            Err(error) => return Err(error),
+        };
+        let same = match found.checksum_sha256() {
+            Some(checksum) => checksum == sha256(bytes),
+            None => found.content_length().is_some_and(|length| u64::try_from(length) == Ok(bytes.len() as u64)),
+        };
+        Ok(if same { Stored::Same } else { Stored::Other })
     }
 
     /// Writes an object that is not there yet; one that is there is left as it is.
@@ -121,12 +147,19 @@ impl S3 {
             .key(key)
             .expected_bucket_owner(account)
             .if_none_match("*")
+            // S3 refuses what arrives otherwise than it was sent, and keeps the checksum.
+            .checksum_sha256(sha256(&bytes))
             .body(ByteStream::from(bytes));
         match request.send().await.map_err(|error| describe(&error)) {
             Err(error) if error.status != Some(412) => Err(error),
             _ => Ok(()),
         }
     }
+}
+
+/// As S3 writes it.
+fn sha256(bytes: &[u8]) -> String {
+    STANDARD.encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]
@@ -143,6 +176,16 @@ mod tests {
         for expected in [Bucket::Missing, Bucket::NotOurs, Bucket::NotOurs, Bucket::Unfinished, Bucket::Ready] {
             assert_eq!(s3.bucket("b", "123456789012").await, Ok(expected));
         }
+    }
+
+    #[tokio::test]
+    async fn an_object_is_known_by_its_checksum_or_its_length() {
+        let (config, _) = answers(&[(404, ""), (200, "")]).await;
+        let s3 = S3::new(&config, true, "eu-west-1");
+        assert_eq!(s3.stored("b", "k", "123456789012", &[1]).await, Ok(Stored::Missing));
+        assert_eq!(s3.stored("b", "k", "123456789012", &[1]).await, Ok(Stored::Other));
+        // `printf 1 | sha256sum | xxd -r -p | base64`
+        assert_eq!(sha256(b"1"), "a4ayc/80/OGda4BO/1o/V0etpOqiLx1JwB5S3beHW0s=");
     }
 
     #[tokio::test]

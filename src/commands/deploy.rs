@@ -81,7 +81,8 @@ async fn execute(context: &Context, prepared: &Prepared) -> Result<()> {
     let stack = existing(context).await?;
     let known = cloudformation.newest_event(&stack.id).await.doing("read the stack's events")?;
     cloudformation.execute_change_set(&prepared.change_set).await.map_err(|error| {
-        let stale = error.is("InvalidChangeSetStatus") || error.is("ValidationError");
+        let stale =
+            ["ChangeSetNotFound", "InvalidChangeSetStatus", "ValidationError"].iter().any(|code| error.is(code));
         let made = Error::service("cannot execute the change set", &error);
         match stale {
             true => made.hint("another deployment came in between: run the command again"),

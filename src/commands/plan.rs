@@ -87,6 +87,7 @@ fn counted(counts: Counts) -> String {
         (counts.add, "to add"),
         (counts.change, "to change"),
         (counts.replace, "to replace"),
+        (counts.may_replace, "to change or replace"),
         (counts.remove, "to remove"),
     ];
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
@@ -129,11 +130,13 @@ fn drawn(ui: &Ui, change: &Change) -> Tree {
         Action::Remove if change.kept => "  (it leaves the stack, and stays)",
         _ => "",
     };
-    let properties = change.properties.iter().filter(|_| change.nested.is_none() && change.action != Action::Add);
-    let mut children: Vec<Tree> = properties.map(|property| Tree::leaf(said(property))).collect();
-    if change.is_nested_stack() && change.nested.is_none() && change.action == Action::Change {
-        children.push(Tree::leaf("what changes in it CloudFormation does not tell"));
-    }
+    let mut children: Vec<Tree> = match change.is_nested_stack() {
+        true if change.nested.is_none() && change.action == Action::Change => {
+            vec![Tree::leaf("CloudFormation does not tell what changes in it")]
+        }
+        true => vec![],
+        false => change.properties.iter().map(|property| Tree::leaf(said(property))).collect(),
+    };
     children.extend(change.nested.iter().flatten().map(|change| drawn(ui, change)));
     Tree { line: format!("{}{kind}{more}", ui.paint(tone, &format!("{mark} {}", change.logical_id))), children }
 }

@@ -92,6 +92,7 @@ pub struct Counts {
     pub add: usize,
     pub change: usize,
     pub replace: usize,
+    pub may_replace: usize,
     pub remove: usize,
 }
 
@@ -113,7 +114,9 @@ impl Change {
         match self.action {
             Action::Add | Action::Change => false,
             Action::Remove => !self.kept,
-            Action::MayReplace | Action::Replace => true,
+            Action::Replace => true,
+            // Where nothing can be lost, a maybe is no reason to ask.
+            Action::MayReplace => self.holds_data(),
         }
     }
 
@@ -158,7 +161,8 @@ impl Plan {
                 match change.action {
                     Action::Add => counts.add += 1,
                     Action::Change => counts.change += 1,
-                    Action::MayReplace | Action::Replace => counts.replace += 1,
+                    Action::MayReplace => counts.may_replace += 1,
+                    Action::Replace => counts.replace += 1,
                     Action::Remove => counts.remove += 1,
                 }
             }
@@ -269,6 +273,16 @@ mod tests {
             assert_eq!(plan.consent(&[name.to_owned()]).missing, [], "{name}");
         }
         assert_eq!(plan.consent(&["Table".to_owned()]).needless, ["Table"]);
+    }
+
+    #[test]
+    fn a_maybe_counts_only_where_something_can_be_lost() {
+        let plan = plan(vec![
+            change("Mapping", "AWS::Lambda::EventSourceMapping", Action::MayReplace),
+            change("Queue", "AWS::SQS::Queue", Action::MayReplace),
+        ]);
+        let risks: Vec<String> = plan.risks().into_iter().map(|risk| risk.resource).collect();
+        assert_eq!(risks, ["Queue"]);
     }
 
     #[test]

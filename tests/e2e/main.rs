@@ -3,6 +3,7 @@
 
 mod breaker;
 mod delivery;
+mod deploying;
 mod faults;
 mod feeding;
 mod finding;
@@ -34,7 +35,7 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 10] = [
+    let modules: [(&str, &[(&str, Test)]); 11] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("breaker", breaker::TESTS),
@@ -43,6 +44,7 @@ fn trials(world: Option<&'static World>) -> Vec<Trial> {
         ("feeding", feeding::TESTS),
         ("permissions", permissions::TESTS),
         ("stack", stack::TESTS),
+        ("deploying", deploying::TESTS),
         ("watching", watching::TESTS),
         ("faults", faults::TESTS),
     ];

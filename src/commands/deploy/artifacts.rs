@@ -3,7 +3,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::aws::Identity;
-use crate::aws::s3::{Bucket, S3};
+use crate::aws::s3::{Bucket, S3, Stored};
 use crate::context::Context;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::bundle::Bundle;
@@ -27,7 +27,7 @@ pub async fn ensure_bucket(context: &Context, identity: &Identity, name: &str) -
         Bucket::Missing => s3.create_bucket(name).await.doing(&doing)?,
         Bucket::Unfinished => {}
     }
-    s3.secure_bucket(name, &identity.partition).await.doing(&doing)?;
+    s3.secure_bucket(name, &identity.account, &identity.partition).await.doing(&doing)?;
     context.ui.note(&format!("Made the bucket {name}: private, encrypted, versioned, TLS only"));
     Ok(())
 }
@@ -41,12 +41,17 @@ pub async fn upload(context: &Context, identity: &Identity, bucket: &str, bundle
     let uploaded: Vec<bool> = stream::iter(&bundle.artifacts)
         .map(|artifact| async move {
             let doing = format!("upload {} to the bucket {bucket}", artifact.key);
-            let there = s3.exists(bucket, &artifact.key, account).await.doing(&doing)?;
-            if !there {
-                s3.put_new(bucket, &artifact.key, account, artifact.bytes.clone()).await.doing(&doing)?;
+            let stored = s3.stored(bucket, &artifact.key, account, &artifact.bytes).await.doing(&doing)?;
+            match stored {
+                Stored::Same => {}
+                Stored::Missing => {
+                    s3.put_new(bucket, &artifact.key, account, artifact.bytes.clone()).await.doing(&doing)?;
+                }
+                // Its name says what it holds: somebody has put something else there.
+                Stored::Other => return Err(tampered(bucket, &artifact.key)),
             }
             progress.advance(1);
-            Ok::<bool, Error>(!there)
+            Ok::<bool, Error>(stored == Stored::Missing)
         })
         .buffer_unordered(UPLOADS)
         .try_collect()
@@ -54,4 +59,10 @@ pub async fn upload(context: &Context, identity: &Identity, bucket: &str, bundle
     let new = uploaded.iter().filter(|new| **new).count();
     context.ui.note(&format!("Uploaded {new} of {} artifacts; the others were there", uploaded.len()));
     Ok(())
+}
+
+fn tampered(bucket: &str, key: &str) -> Error {
+    Error::failed(format!("the object {key} does not hold what its name says"))
+        .because(format!("somebody has written to the bucket {bucket} by hand"))
+        .hint(format!("find out who, then delete it: `aws s3 rm s3://{bucket}/{key}`; the next deployment writes it"))
 }

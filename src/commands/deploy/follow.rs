@@ -48,7 +48,7 @@ pub async fn follow(context: &Context, stack: &str, follower: Follower, kind: &s
             .hint(format!("take it back: `{}`", context.again("cancel"))),
     );
     let mut watch = Watch::new(context, stack, follower, kind);
-    let status = watch.to_the_end().await?;
+    let status = watch.until_it_ends().await?;
     match end(&status) {
         End::Bad => Err(failure(context, &name, kind, &status, &watch.all)),
         _ => Ok(()),
@@ -81,7 +81,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Answers the status in which it ended.
-    async fn to_the_end(&mut self) -> Result<String> {
+    async fn until_it_ends(&mut self) -> Result<String> {
         let begin = Instant::now();
         let mut answered = Instant::now();
         loop {
@@ -116,7 +116,7 @@ impl<'a> Watch<'a> {
     async fn look(&mut self) -> std::result::Result<Option<String>, gateway::ServiceError> {
         let status = self.cloudformation.stack(self.stack).await?.map(|stack| stack.status);
         // Nested stacks that the root's events name are asked in the same look.
-        let mut asked = vec![];
+        let (mut asked, mut fresh) = (vec![], vec![]);
         while let Some((stack, known)) = self.follower.questions().into_iter().find(|(stack, _)| !asked.contains(stack))
         {
             let answer = match self.cloudformation.events(&stack, known.as_deref()).await {
@@ -124,12 +124,14 @@ impl<'a> Watch<'a> {
                 Err(error) if error.is("ValidationError") && stack != self.stack => vec![],
                 answer => answer?,
             };
-            for event in self.follower.take(&stack, answer) {
-                self.tell(&event);
-                self.progress.take(&event);
-                self.all.push(event);
-            }
+            fresh.extend(self.follower.take(&stack, answer));
             asked.push(stack);
+        }
+        fresh.sort_by_key(|event| event.time);
+        for event in fresh {
+            self.tell(&event);
+            self.progress.take(&event);
+            self.all.push(event);
         }
         Ok(status)
     }
