@@ -36,8 +36,11 @@ pub struct Deploy {
     /// Permit that this resource is replaced or removed though it holds data: DynamoDBStack/MessageTable
     #[arg(long, value_name = "RESOURCE")]
     allow_replacement: Vec<String>,
+    /// Go on with a failed rollback without this resource: it is taken for rolled back as it is
+    #[arg(long, value_name = "RESOURCE")]
+    skip: Vec<String>,
     /// Begin nothing: follow the operation that runs, or tell how the last one ended
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["yes", "allow_replacement", "skip", "set", "kms_key", "target"])]
     attach: bool,
 }
 
@@ -60,7 +63,7 @@ impl Deploy {
             }
             return deployed(context, true).await;
         }
-        let stack = repair::ready(context, self.yes).await?;
+        let stack = repair::ready(context, self.yes, &self.skip).await?;
         let Some(prepared) = self.settings.prepare(context, stack.as_ref()).await? else {
             context.ui.note("Nothing has changed: the stack is as it should be");
             return deployed(context, false).await;

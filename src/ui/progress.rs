@@ -12,7 +12,7 @@ impl Progress {
     pub(super) fn new(live: bool, what: &str, total: Option<u64>) -> Progress {
         let bar = match total {
             Some(total) => ProgressBar::new(total).with_style(style("{msg} {bar:24} {pos}/{len} {eta} to go")),
-            None => ProgressBar::new_spinner().with_style(style("{spinner} {msg} {elapsed}")),
+            None => ProgressBar::new_spinner().with_style(style("{spinner} {elapsed:>3} {msg}")),
         };
         bar.set_draw_target(if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
         bar.set_message(what.to_owned());

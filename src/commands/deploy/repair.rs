@@ -16,8 +16,8 @@ use crate::stack::status::{Next, next};
 const DELETION_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Waits for what runs, repairs what is broken, and answers the stack that is to be updated; `None` when it is
-/// to be created.
-pub async fn ready(context: &Context, yes: bool) -> Result<Option<Stack>> {
+/// to be created. `skip` names resources that a failed rollback is to go on without.
+pub async fn ready(context: &Context, yes: bool, skip: &[String]) -> Result<Option<Stack>> {
     loop {
         let found = ours(context).await?;
         let status = found.as_ref().map(|stack| stack.status.clone());
@@ -28,7 +28,7 @@ pub async fn ready(context: &Context, yes: bool) -> Result<Option<Stack>> {
                 return Ok(Some(stack));
             }
             (Next::Join, Some(stack)) => join(context, &stack).await?,
-            (Next::Continue, Some(stack)) => go_on(context, &stack, yes).await?,
+            (Next::Continue, Some(stack)) => go_on(context, &stack, yes, skip).await?,
             (Next::Recreate, Some(stack)) => delete(context, &stack, yes).await?,
             (Next::Unknown, Some(stack)) => {
                 return Err(Error::failed(format!("Disa does not know the stack's status {}", stack.status))
@@ -68,7 +68,7 @@ async fn join(context: &Context, stack: &Stack) -> Result<()> {
     }
 }
 
-async fn go_on(context: &Context, stack: &Stack, yes: bool) -> Result<()> {
+async fn go_on(context: &Context, stack: &Stack, yes: bool, skip: &[String]) -> Result<()> {
     let name = context.names.stack();
     agree(
         context,
@@ -78,15 +78,16 @@ async fn go_on(context: &Context, stack: &Stack, yes: bool) -> Result<()> {
     )?;
     let cloudformation = context.clients.cloudformation();
     let known = cloudformation.newest_event(&stack.id).await.doing("read the stack's events")?;
-    cloudformation.continue_rollback(&stack.id, &[]).await.doing(&format!("go on with the rollback of {name}"))?;
+    cloudformation.continue_rollback(&stack.id, skip).await.doing(&format!("go on with the rollback of {name}"))?;
     let outcome = follow(context, &stack.id, Follower::after(&stack.id, known), "rollback").await;
     match ours(context).await? {
         // A rollback that comes to its end leaves a stack that can be updated: its status alone says so.
         Some(stack) if stack.status == "UPDATE_ROLLBACK_COMPLETE" => Ok(()),
         _ => outcome.map_err(|error| {
-            error.hint(format!("what blocks it: `{}`", context.again("diagnose"))).hint(
-                "leave it as it is: `aws cloudformation continue-update-rollback --resources-to-skip`, then deploy again",
-            )
+            error.hint(format!("what blocks it: `{}`", context.again("diagnose"))).hint(format!(
+                "go on without it: `{}`, or STACK.RESOURCE in a nested one",
+                context.again("deploy --skip RESOURCE")
+            ))
         }),
     }
 }
