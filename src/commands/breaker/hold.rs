@@ -26,7 +26,7 @@ const SETTLES_IN: Duration = Duration::from_secs(5);
 pub struct Options {
     /// How long, from 1s to 24h: a hold that is forgotten must end
     #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = limit)]
-    time: i64,
+    lasting: i64,
     /// Why, for whoever looks at the breaker: stored with it, with who you are
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -38,7 +38,7 @@ pub async fn hold(context: &Context, breaker: Position, options: Options) -> Res
     check_function(context).await?;
     let (begin, by) = (now_ms(), context.account().await?.caller);
     let reason = options.reason.as_deref().map(outbox::error::shorten).filter(|reason| !reason.is_empty());
-    let hold = Hold { breaker, until: whole_second(begin + options.time), by, reason };
+    let hold = Hold { breaker, until: whole_second(begin + options.lasting), by, reason };
     let settings = found.settings.held(&hold).map_err(|why| unwritable(context, why))?;
     alarm.write(&found, &settings).await.doing("change the alarm")?;
     // The pipeline goes by the hold; the state is for everyone else. No reason in it: the local engine's own

@@ -52,11 +52,11 @@ pub async fn shown(context: &Context) -> Result<Shown> {
     let (seen, schedule) = tokio::try_join!(look(context), schedule)?;
     let alarm = &seen.alarm;
     let mut warnings = vec![];
-    if !schedule.is_some_and(|schedule| schedule.state == "ENABLED") {
+    if schedule.is_none_or(|schedule| schedule.state != "ENABLED") {
         let release = context.again("breaker release");
         warnings.push(match alarm.hold {
             Some(_) => format!("the retry schedule is paused: the hold does not end by itself; `{release}` ends it"),
-            None => "the retry schedule is paused: no probe goes out by itself".to_owned(),
+            None => "the retry schedule is paused: nothing is sent again by itself".to_owned(),
         });
     }
     if alarm.lost {

@@ -5,11 +5,11 @@ use outbox::hold::{Hold, Position};
 
 use crate::ui::text::{iso, span};
 
-/// Which way, by whom, until when and why, in one line.
+/// Which way, until when, by whom and why, in one line.
 pub fn told(hold: &Hold, now: EpochMs) -> String {
     let left = if hold.is_over(now) { "over".to_owned() } else { format!("for {}", span(hold.until - now)) };
     let reason = hold.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!("held {} by {} until {} ({left}){reason}", hold.breaker, hold.by, iso(hold.until))
+    format!("held {} until {} ({left}) by {}{reason}", hold.breaker, iso(hold.until), hold.by)
 }
 
 /// What it does while it lasts.
@@ -44,10 +44,10 @@ mod tests {
     #[test]
     fn a_hold_says_all_that_is_known_of_it() {
         let open = hold(Position::Open);
-        let text = "held open by kim until 2023-11-14T22:13:20Z (for 1m 30s): SNS maintenance";
+        let text = "held open until 2023-11-14T22:13:20Z (for 1m 30s) by kim: SNS maintenance";
         assert_eq!(told(&open, open.until - 90_000), text);
         let silent = Hold { reason: None, ..hold(Position::Closed) };
-        assert_eq!(told(&silent, silent.until), "held closed by kim until 2023-11-14T22:13:20Z (over)");
+        assert_eq!(told(&silent, silent.until), "held closed until 2023-11-14T22:13:20Z (over) by kim");
     }
 
     #[test]

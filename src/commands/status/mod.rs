@@ -184,7 +184,7 @@ impl StatusView {
         match &self.alarm {
             None => say("the alarm is missing: nothing opens the breaker".to_owned()),
             Some(Alarm { hold: Some(hold), .. }) => {
-                say(format!("the breaker is {}; {}", told(hold, now_ms()), effect(hold.breaker)));
+                say(format!("{}: the breaker is {}", effect(hold.breaker), told(hold, now_ms())));
             }
             Some(Alarm { lost: true, .. }) => {
                 say("the alarm's threshold was changed by hand: the breaker stays as it is".to_owned());
