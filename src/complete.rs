@@ -88,10 +88,10 @@ fn profile_names(text: &str) -> Vec<String> {
     names
 }
 
-/// Parameters of the stack, for `deploy --set`.
+/// Parameters of the stack, for `deploy --set`; not those that name artifacts.
 pub fn parameters(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy().into_owned();
-    let names = declared_parameters().into_iter().map(|name| format!("{name}="));
+    let names = declared_parameters().into_iter().filter(|name| !name.ends_with("Key")).map(|name| format!("{name}="));
     names.filter(|name| name.starts_with(&typed)).map(CompletionCandidate::new).collect()
 }
 

@@ -115,14 +115,18 @@ mod tests {
         }
     }
 
-    /// The words of a shell, up to a pipe or a redirection.
+    /// The words of a shell, up to a pipe or a redirection; what another command gives is one word.
     fn words(line: &str) -> Vec<String> {
-        let (mut words, mut word, mut quoted) = (vec![], String::new(), false);
+        let (mut words, mut word, mut quote, mut depth) = (vec![], String::new(), None, 0);
         for c in line.chars() {
             match c {
-                '"' => quoted = !quoted,
-                '|' | '>' | '<' | '&' if !quoted => break,
-                ' ' if !quoted => words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty())),
+                '(' if depth > 0 || word.ends_with('$') => (depth, word) = (depth + 1, word + "("),
+                ')' if depth > 0 => (depth, word) = (depth - 1, word + ")"),
+                c if depth > 0 => word.push(c),
+                c if quote == Some(c) => quote = None,
+                '"' | '\'' if quote.is_none() => quote = Some(c),
+                '|' | '>' | '<' | '&' if quote.is_none() => break,
+                ' ' if quote.is_none() => words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty())),
                 c => word.push(c),
             }
         }

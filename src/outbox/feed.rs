@@ -83,7 +83,7 @@ impl<R: BufRead> Feed<R> {
             }
             let found = match self.format {
                 Format::Jsonl if line <= self.skip => None,
-                Format::Jsonl => Some(utf8(line, &bytes).and_then(|text| Line::parse(text))),
+                Format::Jsonl => Some(utf8(line, &bytes).and_then(Line::parse)),
                 Format::Csv => self.record(line, bytes)?,
             };
             let Some(found) = found else { continue };

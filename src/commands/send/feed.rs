@@ -14,6 +14,9 @@ use crate::outbox::pace::{Rate, rate};
 use crate::ui::Ui;
 use crate::ui::text::count;
 
+/// What gives a single message. Clap asks for no `--from` beside what conflicts with it.
+const ONE: [&str; 2] = ["message", "file"];
+
 /// Many messages, of a file.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Many messages")]
@@ -22,16 +25,16 @@ pub struct Feed {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["message", "file", "id", "subject", "attributes", "wait"])]
     from: Option<PathBuf>,
     /// How the file is written; by its name if not given: `.csv`, `.csv.gz`, else JSON lines
-    #[arg(long, value_name = "FORMAT", value_enum, requires = "from")]
+    #[arg(long, value_name = "FORMAT", value_enum, requires = "from", conflicts_with_all = ONE)]
     format: Option<Format>,
     /// No faster: 500/s, 90/m
-    #[arg(long, value_name = "RATE", value_parser = rate, requires = "from")]
+    #[arg(long, value_name = "RATE", value_parser = rate, requires = "from", conflicts_with_all = ONE)]
     rate: Option<Rate>,
     /// Go on after so many lines, and do not look at these
-    #[arg(long, value_name = "LINES", default_value_t = 0, hide_default_value = true, requires = "from")]
+    #[arg(long, value_name = "LINES", default_value_t = 0, hide_default_value = true, requires = "from", conflicts_with_all = ONE)]
     skip: u64,
     /// Check the file, and send nothing
-    #[arg(long, requires = "from")]
+    #[arg(long, requires = "from", conflicts_with_all = ONE)]
     dry_run: bool,
 }
 

@@ -52,7 +52,7 @@ pub fn no_table(context: &Context) -> Error {
 enum Put {
     Queued,
     /// The same message is there under this id.
-    Already(MessageView),
+    Already(Box<MessageView>),
     /// Another message is there under this id, and stays as it is.
     Taken,
 }
@@ -70,5 +70,5 @@ async fn put(
         Applied::Refused(None) => table.get(id).await?,
     };
     let same = stored.filter(|stored| is_same_message(stored, message));
-    Ok(same.as_ref().and_then(MessageView::of).map_or(Put::Taken, Put::Already))
+    Ok(same.as_ref().and_then(MessageView::of).map_or(Put::Taken, |there| Put::Already(Box::new(there))))
 }

@@ -79,7 +79,7 @@ impl One {
                 };
                 Sent { message: view, already_queued: false }
             }
-            Ok(Put::Already(view)) => Sent { message: view, already_queued: true },
+            Ok(Put::Already(view)) => Sent { message: *view, already_queued: true },
             Ok(Put::Taken) => {
                 let error = Error::failed(format!("the id `{id}` is taken by another message; nothing was changed"));
                 let look = context.again(&format!("show {id}"));
