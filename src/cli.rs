@@ -144,6 +144,9 @@ pub enum Command {
     /// Executions of the state machine: what ran, what happened in them
     #[command(subcommand)]
     Executions(commands::executions::Executions),
+    /// The breaker: how it stands, and holding it open or closed for a while
+    #[command(subcommand)]
+    Breaker(commands::breaker::Breaker),
     /// The alarm that is the breaker
     #[command(subcommand)]
     Alarm(commands::alarm::Alarm),

@@ -9,6 +9,7 @@ use aws_sdk_cloudwatch::types::{Datapoint as Point, Dimension, HistoryItemType, 
 use futures::{Stream, TryStreamExt, stream};
 use gateway::{ServiceError, describe};
 use outbox::EpochMs;
+use outbox::hold::{Hold, Position, Settings, Standing};
 use serde::Serialize;
 
 use crate::outbox::alarm::Transition;
@@ -28,6 +29,11 @@ pub struct Alarm {
     pub state: String,
     pub reason: String,
     pub since: Option<EpochMs>,
+    /// Who holds it, which way, until when and why; also one whose time is over, until it is given back.
+    pub hold: Option<Hold>,
+    /// Its threshold is one of a hold, and no hold is written.
+    #[serde(skip)]
+    pub lost: bool,
 }
 
 /// What an alarm watches.
@@ -39,6 +45,7 @@ pub struct Watch {
     pub dimensions: BTreeMap<String, String>,
     pub statistic: String,
     pub comparison: String,
+    /// Of a held alarm the one that it goes back to.
     pub threshold: f64,
     pub period_seconds: i32,
     pub evaluation_periods: i32,
@@ -57,8 +64,12 @@ pub struct Datapoint {
 }
 
 impl Alarm {
+    /// Whether the breaker is: the pipeline goes by a hold before it goes by the state.
     pub fn is_open(&self) -> bool {
-        self.state == "ALARM"
+        match &self.hold {
+            Some(hold) => hold.breaker == Position::Open,
+            None => self.state == "ALARM",
+        }
     }
 }
 
@@ -141,8 +152,19 @@ impl CloudWatch {
     }
 }
 
+fn standing(alarm: &MetricAlarm) -> Standing {
+    let description = alarm.alarm_description().map(str::to_owned);
+    Settings { threshold: alarm.threshold().unwrap_or_default(), description }.standing()
+}
+
 fn alarm(name: &str, alarm: &MetricAlarm) -> Alarm {
+    let (hold, lost) = match standing(alarm) {
+        Standing::Held { hold, .. } => (Some(hold), false),
+        standing => (None, standing == Standing::Lost),
+    };
     Alarm {
+        hold,
+        lost,
         name: name.to_owned(),
         state: alarm.state_value().map_or("UNKNOWN", |state| state.as_str()).to_owned(),
         reason: alarm.state_reason().unwrap_or_default().to_owned(),
@@ -162,7 +184,10 @@ fn watch(alarm: &MetricAlarm) -> Watch {
         dimensions: alarm.dimensions().iter().map(dimension).collect(),
         statistic: text(alarm.statistic().map(|statistic| statistic.as_str())),
         comparison: text(alarm.comparison_operator().map(|operator| operator.as_str())),
-        threshold: alarm.threshold().unwrap_or(0.0),
+        threshold: match standing(alarm) {
+            Standing::Held { original, .. } => original.threshold,
+            _ => alarm.threshold().unwrap_or(0.0),
+        },
         period_seconds: alarm.period().unwrap_or(60),
         evaluation_periods: alarm.evaluation_periods().unwrap_or(1),
         treat_missing_data: text(alarm.treat_missing_data()),

@@ -20,7 +20,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
-use gateway::{Table, describe};
+use gateway::{Alarm, Table, describe};
 
 use crate::error::{Doing, Error, Kind, Result};
 
@@ -103,6 +103,11 @@ impl Clients {
 
     pub fn table(&self, name: &str) -> Table {
         Table::new(aws_sdk_dynamodb::Client::new(&self.config), name)
+    }
+
+    /// The breaker's alarm, to be changed.
+    pub fn alarm(&self, name: &str) -> Alarm {
+        Alarm::new(aws_sdk_cloudwatch::Client::new(&self.config), name)
     }
 
     pub fn dynamodb(&self) -> dynamodb::DynamoDb {

@@ -6,11 +6,12 @@ use outbox::item::{Delivery, Status};
 use outbox::names::Function;
 use serde::Serialize;
 
+use super::breaker::words::told;
 use super::status::stack;
 use crate::aws::lambda::{Answer, Lambda};
 use crate::aws::sqs::Received;
 use crate::cli::Output;
-use crate::context::{Context, pause};
+use crate::context::{Context, now_ms, pause};
 use crate::error::{Doing, Error, Result};
 use crate::ui::{Tone, Ui, View};
 
@@ -87,6 +88,7 @@ impl Drill {
 impl<'a> Rig<'a> {
     async fn new(context: &'a Context) -> Result<Rig<'a>> {
         stack(context).await?;
+        refuse_a_hold(context).await?;
         let identity = context.account().await?;
         Ok(Rig {
             lambda: context.clients.lambda(),
@@ -335,6 +337,17 @@ impl<'a> Rig<'a> {
             outcome = outcome.and(done.doing(&format!("delete the drill's item {id}")));
         }
         outcome
+    }
+}
+
+/// A breaker that somebody holds proves nothing, and is not the drill's to release.
+async fn refuse_a_hold(context: &Context) -> Result<()> {
+    let alarm = context.clients.cloudwatch().alarm(&context.names.alarm()).await.doing("look at the alarm")?;
+    match alarm.and_then(|alarm| alarm.hold) {
+        None => Ok(()),
+        Some(hold) => Err(Error::failed("the breaker is held: a drill would prove nothing")
+            .because(told(&hold, now_ms()))
+            .hint(format!("wait, or end the hold: `{}`", context.again("breaker release")))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! One file a verb: its arguments, and a thin run.
 
 pub mod alarm;
+pub mod breaker;
 pub mod cancel;
 pub mod dead;
 pub mod demo;
@@ -77,6 +78,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Destroy(command) => command.run(&context).await,
             Command::Executions(command) => command.run(&context).await,
             Command::Alarm(command) => command.run(&context).await,
+            Command::Breaker(command) => command.run(&context).await,
             Command::Logs(command) => command.run(&context).await,
             Command::Trace(command) => command.run(&context).await,
             Command::Reconcile(command) => command.run(&context).await,

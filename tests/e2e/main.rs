@@ -7,6 +7,7 @@ mod deploying;
 mod faults;
 mod feeding;
 mod finding;
+mod holding;
 mod operating;
 mod permissions;
 mod proxy;
@@ -35,10 +36,11 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 11] = [
+    let modules: [(&str, &[(&str, Test)]); 12] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("breaker", breaker::TESTS),
+        ("holding", holding::TESTS),
         ("finding", finding::TESTS),
         ("operating", operating::TESTS),
         ("feeding", feeding::TESTS),

@@ -81,6 +81,8 @@ fn nothing_deployed(world: &'static World) {
         &["failed", "list"],
         &["retry", "now"],
         &["status"],
+        &["breaker", "open"],
+        &["breaker", "release"],
         &["drill"],
         &["destroy", "--yes"],
     ] {

@@ -1,12 +1,13 @@
 //! The flow with the engine enforcing the functions' IAM policies.
 
 use outbox::item::Status;
+use outbox::names::Function;
 use serde_json::json;
 
 use crate::Test;
 use crate::delivery::all_executions_end;
 use crate::scene::{Scene, recover};
-use crate::world::{World, s};
+use crate::world::{World, s, wait};
 
 pub const TESTS: &[(&str, Test)] = &[("each_function_may_do_what_it_does_and_no_more", enforced)];
 
@@ -31,5 +32,13 @@ fn flow(world: &'static World) {
     all_executions_end(deployment);
     recover(deployment, &["refused".to_owned()]);
     deployment.await_arrival("refused");
+    // The retry function may end a hold.
+    deployment.ok(&["breaker", "open", "--for", "1s"]);
+    wait("the hold to end", || {
+        let _ = deployment.invoke(Function::Retry, &json!({}));
+        deployment.ok(&["breaker", "show"])["hold"].is_null().then_some(())
+    });
+    deployment.ok(&["send", "x", "--id", "probe"]);
+    recover(deployment, &["probe".to_owned()]);
     assert_eq!(deployment.ok(&["status"])["findings"], json!([]));
 }

@@ -9,10 +9,11 @@ use crate::behavior;
 
 /// A configuration whose calls get these answers, one after the other: status and body. No call is tried
 /// again.
-pub async fn answers(answers: &[(u16, &str)]) -> (SdkConfig, StaticReplayClient) {
+pub async fn answers<B: AsRef<[u8]>>(answers: &[(u16, B)]) -> (SdkConfig, StaticReplayClient) {
     let events = answers.iter().map(|(status, body)| {
         let request = http::Request::builder().body(SdkBody::empty()).expect("a request");
-        let response = http::Response::builder().status(*status).body(SdkBody::from(*body)).expect("a response");
+        let response =
+            http::Response::builder().status(*status).body(SdkBody::from(body.as_ref())).expect("a response");
         ReplayEvent::new(request, response)
     });
     let client = StaticReplayClient::new(events.collect());
@@ -26,10 +27,12 @@ pub async fn answers(answers: &[(u16, &str)]) -> (SdkConfig, StaticReplayClient)
     (config, client)
 }
 
-/// The bodies of the requests that were made.
+/// The bodies of the requests that were made, as texts.
 pub fn requests(client: &StaticReplayClient) -> Vec<String> {
-    client
-        .actual_requests()
-        .map(|request| String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned())
-        .collect()
+    bodies(client).iter().map(|body| String::from_utf8_lossy(body).into_owned()).collect()
+}
+
+/// The bodies of the requests that were made.
+pub fn bodies(client: &StaticReplayClient) -> Vec<Vec<u8>> {
+    client.actual_requests().map(|request| request.body().bytes().unwrap_or_default().to_vec()).collect()
 }

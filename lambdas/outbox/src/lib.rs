@@ -7,6 +7,7 @@
 pub mod change;
 pub mod error;
 pub mod execution;
+pub mod hold;
 pub mod item;
 pub mod message;
 pub mod names;

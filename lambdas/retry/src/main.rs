@@ -1,7 +1,8 @@
 //! `disa_retry`: brings undelivered messages back into the state machine, by schedule or by hand.
 //!
 //! While the breaker is closed it claims what is due, within its budgets, and starts executions. While the
-//! breaker is open it sends one probe, whose datapoint is the evidence on which the alarm closes.
+//! breaker is open it sends one probe, whose datapoint is the evidence on which the alarm closes. While the
+//! breaker is held open it sends nothing; a hold that is over it ends.
 
 mod alarm;
 mod backlog;
@@ -9,11 +10,11 @@ mod request;
 
 use std::time::Duration;
 
-use alarm::{Alarm, Breaker};
+use alarm::Breaker;
 use backlog::Candidates;
 use futures::{StreamExt, stream};
 use gateway::function::{self, now, time_left};
-use gateway::{Applied, ServiceError, Started, StateMachine, Table};
+use gateway::{Alarm, Applied, ServiceError, Started, StateMachine, Table};
 use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
 use outbox::EpochMs;
 use outbox::change::{self, ClaimBy};
@@ -55,10 +56,16 @@ impl Retry {
         let now = now();
         let before = request.before.unwrap_or(now);
         let mut response = Response { before, ..Response::default() };
-        let breaker = self.alarm.breaker(now).await;
-        response.breaker_open = breaker == Breaker::Open;
+        let alarm = alarm::read(&self.alarm).await;
+        let breaker = alarm::breaker(alarm.as_ref(), now);
+        response.breaker_open = !matches!(breaker, Breaker::Closed { .. });
+        response.hold = alarm::hold(alarm.as_ref(), now);
         if !request.dry_run {
+            if let Some(alarm) = &alarm {
+                alarm::give_back(&self.alarm, alarm, now).await;
+            }
             match breaker {
+                Breaker::HeldOpen(_) => {}
                 Breaker::Open => self.probe(&request, now, &mut response).await?,
                 Breaker::Closed { since_ms } => self.drain(&request, since_ms, now, context, &mut response).await?,
             }
@@ -69,6 +76,7 @@ impl Retry {
             started = response.started,
             remaining = response.remaining,
             breakerOpen = response.breaker_open,
+            heldBy = response.hold.as_ref().map(|hold| hold.by.as_str()),
             probe = response.probe,
             error = response.error,
             "retry done"

@@ -2,6 +2,7 @@
 
 use outbox::EpochMs;
 use outbox::change::ClaimBy;
+use outbox::hold::Hold;
 use outbox::item::Note;
 use serde::{Deserialize, Serialize};
 
@@ -53,7 +54,10 @@ pub struct Response {
     pub remaining: u64,
     pub skipped: Vec<Skipped>,
     pub breaker_open: bool,
-    /// While the breaker is open: the probe's execution, or why there is none.
+    /// In force: who holds the breaker, which way, until when and why. Always there, so that the command sees
+    /// whether this function knows of holds.
+    pub hold: Option<Hold>,
+    /// While the breaker is open and not held: the probe's execution, or why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<String>,
     /// To be sent back with the next request of the same run.

@@ -30,7 +30,7 @@ impl Alarm {
     }
 }
 
-fn no_alarm(context: &Context) -> Error {
+pub fn no_alarm(context: &Context) -> Error {
     Error::failed(format!("there is no alarm `{}` here: nothing opens the breaker", context.names.alarm()))
         .hint(format!("deploy it: `{}`", context.again("deploy")))
 }

@@ -20,11 +20,12 @@ const PERIODS: i64 = 10;
 )]
 pub struct Show {}
 
+/// The alarm with what it judges by.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown {
+pub struct Shown {
     #[serde(flatten)]
-    alarm: Alarm,
+    pub alarm: Alarm,
     watch: Watch,
     /// Of the last ten periods, the latest first; none for a period in which nothing was published.
     datapoints: Vec<Datapoint>,
@@ -32,24 +33,30 @@ struct Shown {
 
 impl Show {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
-        let cloudwatch = context.clients.cloudwatch();
-        let found = cloudwatch.watched(&context.names.alarm()).await.doing("look at the alarm")?;
-        let (alarm, watch) = found.ok_or_else(|| no_alarm(context))?;
-        let until = now_ms();
-        let since = until - PERIODS * i64::from(watch.period_seconds) * 1_000;
-        let datapoints = cloudwatch.datapoints(&watch, since, until).await.doing("read the alarm's datapoints")?;
-        context.ui.show(&Shown { alarm, watch, datapoints })?;
+        context.ui.show(&look(context).await?)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-impl View for Shown {
-    fn text(&self, ui: &Ui) -> String {
-        let Shown { alarm, watch, datapoints } = self;
-        let meaning = match alarm.state.as_str() {
-            "ALARM" => "the breaker is open: one probe at a time goes out",
-            "OK" => "the breaker is closed",
-            _ => "the breaker is closed: nothing was published yet",
+pub async fn look(context: &Context) -> Result<Shown> {
+    let cloudwatch = context.clients.cloudwatch();
+    let found = cloudwatch.watched(&context.names.alarm()).await.doing("look at the alarm")?;
+    let (alarm, watch) = found.ok_or_else(|| no_alarm(context))?;
+    let until = now_ms();
+    let since = until - PERIODS * i64::from(watch.period_seconds) * 1_000;
+    let datapoints = cloudwatch.datapoints(&watch, since, until).await.doing("read the alarm's datapoints")?;
+    Ok(Shown { alarm, watch, datapoints })
+}
+
+impl Shown {
+    /// The state, since when and why.
+    pub fn state(&self, ui: &Ui) -> Vec<(&'static str, String)> {
+        let alarm = &self.alarm;
+        let meaning = match (&alarm.hold, alarm.state.as_str()) {
+            (Some(hold), _) => format!("the breaker is held {}", hold.breaker),
+            (None, "ALARM") => "the breaker is open: one probe at a time goes out".to_owned(),
+            (None, "OK") => "the breaker is closed".to_owned(),
+            (None, _) => "the breaker is closed: nothing was published yet".to_owned(),
         };
         let mut rows = vec![
             ("Alarm", alarm.name.clone()),
@@ -57,34 +64,53 @@ impl View for Shown {
         ];
         rows.extend(alarm.since.map(|since| ("Since", ui.time(since))));
         rows.extend(Some(one_line(&alarm.reason)).filter(|reason| !reason.is_empty()).map(|reason| ("Reason", reason)));
-        rows.push(("Metric", format!("{} {}", watch.namespace, watch.metric)));
-        rows.push((
-            "Opens when",
-            format!(
-                "{} {} {} in {} of {} s",
-                watch.statistic,
-                comparison(&watch.comparison),
-                watch.threshold,
-                match watch.evaluation_periods {
-                    1 => "a period".to_owned(),
-                    periods => format!("{periods} periods"),
-                },
-                watch.period_seconds
+        rows
+    }
+
+    /// What is judged, and how.
+    fn rule(&self) -> Vec<(&'static str, String)> {
+        let watch = &self.watch;
+        let periods = match watch.evaluation_periods {
+            1 => "a period".to_owned(),
+            periods => format!("{periods} periods"),
+        };
+        let mut rows = vec![
+            ("Metric", format!("{} {}", watch.namespace, watch.metric)),
+            (
+                "Opens when",
+                format!(
+                    "{} {} {} in {periods} of {} s{}",
+                    watch.statistic,
+                    comparison(&watch.comparison),
+                    watch.threshold,
+                    watch.period_seconds,
+                    if self.alarm.hold.is_some() { ", but for the hold" } else { "" }
+                ),
             ),
-        ));
+        ];
         rows.extend(
             Some(watch.treat_missing_data.clone()).filter(|how| !how.is_empty()).map(|how| ("Without data", how)),
         );
+        rows
+    }
+
+    pub fn points(&self, ui: &Ui) -> String {
+        let Shown { watch, datapoints, .. } = self;
         let points = datapoints.iter().map(|point| {
             let bad = watch.comparison == "GreaterThanOrEqualToThreshold" && point.value >= watch.threshold;
             let value = ui.paint(tone(if bad { "ALARM" } else { "OK" }), &point.value.to_string());
             vec![ui.time(point.time), value, point.samples.to_string()]
         });
-        let points = match datapoints.is_empty() {
+        match datapoints.is_empty() {
             true => format!("No datapoints in the last {PERIODS} periods: nothing was published."),
             false => table(&["PERIOD", &watch.statistic.to_uppercase(), "PUBLISHES"], points),
-        };
-        format!("{}\n\n{points}", facts(rows))
+        }
+    }
+}
+
+impl View for Shown {
+    fn text(&self, ui: &Ui) -> String {
+        format!("{}\n\n{}", facts([self.state(ui), self.rule()].concat()), self.points(ui))
     }
 }
 

@@ -3,10 +3,12 @@ use std::process::ExitCode;
 use clap::Args;
 use futures::TryStreamExt;
 use outbox::EpochMs;
+use outbox::hold::Hold;
 use outbox::item::Status;
 use serde::Serialize;
 
 use super::run::{Options, Run};
+use crate::commands::breaker::words::told;
 use crate::commands::list::unreadable;
 use crate::commands::selection::{Selected, Selection};
 use crate::commands::show::error_line;
@@ -25,7 +27,7 @@ pub const STATUSES: [Status; 2] = [Status::Failure, Status::Pending];
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  disa retry now\n  disa retry now --dry-run\n  disa retry now --id order-66 --id order-67\n  disa retry now --error throttled --since 2h --rate 50/s --reason \"the quota was raised\"\n  disa retry now --stop-when-failing 50%\n\nAn attempt by hand costs a message nothing of its budget. Run the command again to go on where it stopped.\nWhile the breaker is open one message goes out as a probe; when it is delivered the breaker closes."
+    after_help = "Examples:\n  disa retry now\n  disa retry now --dry-run\n  disa retry now --id order-66 --id order-67\n  disa retry now --error throttled --since 2h --rate 50/s --reason \"the quota was raised\"\n  disa retry now --stop-when-failing 50%\n\nAn attempt by hand costs a message nothing of its budget. Run the command again to go on where it stopped.\nWhile the breaker is open one message goes out as a probe; when it is delivered the breaker closes.\nWhile it is held open (`disa breaker show`) nothing is sent."
 )]
 pub struct Now {
     #[command(flatten)]
@@ -58,6 +60,8 @@ pub struct Retried {
     pub dry_run: bool,
     pub breaker_open: bool,
     pub probe: Option<String>,
+    /// Of a breaker that is held open.
+    pub hold: Option<Hold>,
     /// Why it ended before all were tried.
     pub stopped: Option<String>,
 }
@@ -170,7 +174,10 @@ impl View for Retried {
             lines.push(line);
         }
         lines.extend(self.stopped.as_ref().map(|why| ui.paint(Tone::Warning, &format!("Stopped: {why}"))));
-        if self.breaker_open {
+        if let Some(hold) = &self.hold {
+            lines.push(ui.paint(Tone::Warning, &format!("The breaker is {}.", told(hold, now_ms()))));
+            lines.push("Nothing is sent, no probe either. To end that now: `disa breaker release`".to_owned());
+        } else if self.breaker_open {
             lines.push(ui.paint(
                 Tone::Warning,
                 "The breaker is open: SNS takes nothing. One message at a time goes out as a probe.",

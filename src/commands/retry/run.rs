@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures::TryStreamExt;
 use futures::stream::LocalBoxStream;
 use outbox::EpochMs;
+use outbox::hold::Hold;
 use outbox::item::Note;
 use outbox::names::Function;
 use serde::Deserialize;
@@ -69,6 +70,7 @@ struct Round {
     remaining: u64,
     skipped: Vec<Skipped>,
     breaker_open: bool,
+    hold: Option<Hold>,
     probe: Option<String>,
     error: Option<String>,
 }
@@ -173,6 +175,7 @@ impl<'a> Run<'a> {
         if round.breaker_open {
             self.result.breaker_open = true;
             self.result.probe = round.probe;
+            self.result.hold = round.hold;
             tally.remaining += round.remaining;
         } else {
             self.under_way.extend(ids.iter().filter(|id| !skipped.contains(id.as_str())).cloned());

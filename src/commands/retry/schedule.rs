@@ -13,7 +13,7 @@ use crate::ui::{Tone, Ui, View};
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  disa retry pause\n  disa retry resume\n\nNew messages are sent as ever; only what fails waits. While the breaker is open nothing closes it by itself:\nthe schedule sends its probes. `disa status` reminds of a pause. The next `disa deploy` that changes the\nschedule ends it; for a pause that lasts: disa deploy --set RetryScheduleState=DISABLED"
+    after_help = "Examples:\n  disa retry pause\n  disa retry resume\n\nNew messages are sent as ever; only what fails waits. While the breaker is open nothing closes it by itself:\nthe schedule sends its probes, and ends a hold of the breaker. `disa status` reminds of a pause. The next `disa deploy` that changes the\nschedule ends it; for a pause that lasts: disa deploy --set RetryScheduleState=DISABLED"
 )]
 pub struct Pause {}
 

@@ -14,7 +14,8 @@ use serde::Serialize;
 use crate::aws::cloudwatch::Alarm;
 use crate::aws::scheduler::Schedule;
 use crate::aws::sfn::Execution;
-use crate::context::Context;
+use crate::commands::breaker::words::{effect, told};
+use crate::context::{Context, now_ms};
 use crate::error::{Doing, Error, Result};
 use crate::outbox::backlog::Backlog;
 use crate::outbox::input;
@@ -182,6 +183,12 @@ impl StatusView {
         let mut say = |text: String| self.findings.push(text);
         match &self.alarm {
             None => say("the alarm is missing: nothing opens the breaker".to_owned()),
+            Some(Alarm { hold: Some(hold), .. }) => {
+                say(format!("{}: the breaker is {}", effect(hold.breaker), told(hold, now_ms())));
+            }
+            Some(Alarm { lost: true, .. }) => {
+                say("the alarm's threshold was changed by hand: the breaker stays as it is".to_owned());
+            }
             Some(alarm) if alarm.is_open() => {
                 say("the breaker is open: SNS takes nothing, and one probe at a time goes out".to_owned());
             }

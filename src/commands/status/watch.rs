@@ -6,6 +6,7 @@ use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use outbox::item::Status as SendStatus;
 use outbox::names::Function;
+use serde_json::Value;
 
 use super::look;
 use crate::aws::cloudwatch::Watch;
@@ -123,7 +124,11 @@ async fn act(context: &Context, action: Action) -> Result<Answered> {
                     answer["claimed"],
                     answer["started"],
                     answer["remaining"],
-                    if answer["breakerOpen"] == true { "; the breaker is open: a probe at a time" } else { "" }
+                    match (&answer["breakerOpen"], answer["hold"].is_object()) {
+                        (Value::Bool(true), true) => "; the breaker is held open: nothing is sent",
+                        (Value::Bool(true), false) => "; the breaker is open: a probe at a time",
+                        _ => "",
+                    }
                 ))),
             }
         }
