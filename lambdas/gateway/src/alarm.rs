@@ -105,7 +105,7 @@ impl Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replay::{answers, bodies};
+    use crate::replay::{binary_answers, bodies};
     use aws_sdk_cloudwatch::operation::put_metric_alarm::builders::PutMetricAlarmFluentBuilder;
     use aws_sdk_cloudwatch::types::{
         ActionConfiguration, AlarmPromQlCriteria, AlarmTagsPropagation, ComparisonOperator, Dimension,
@@ -160,7 +160,7 @@ mod tests {
     /// What an update with these settings would send, and what describing the alarm afterwards would answer: the
     /// names of the fields are the same.
     async fn update(threshold: f64, description: &str) -> (Vec<u8>, Vec<u8>) {
-        let (config, client) = answers(&[(200, "")]).await;
+        let (config, client) = binary_answers(&[(200, b"")]).await;
         let request = everything(&Client::new(&config)).threshold(threshold).alarm_description(description);
         let _ = request.send().await;
         let sent = bodies(&client).remove(0);
@@ -177,7 +177,7 @@ mod tests {
         let (held, held_described) = update(0.0, text).await;
 
         let (config, client) =
-            answers(&[(200, free_described), (200, vec![]), (200, held_described), (200, vec![])]).await;
+            binary_answers(&[(200, &free_described), (200, b""), (200, &held_described), (200, b"")]).await;
         let alarm = Alarm::new(Client::new(&config), "a");
         let found = alarm.read().await.expect("an answer").expect("an alarm");
         let _ = alarm.write(&found, &found.settings.held(&hold).expect("it fits")).await;
@@ -193,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_alarm_is_none() {
-        let (config, _) = answers(&[(200, b"\xa1\x6cMetricAlarms\x80")]).await;
+        let (config, _) = binary_answers(&[(200, b"\xa1\x6cMetricAlarms\x80")]).await;
         assert!(Alarm::new(Client::new(&config), "a").read().await.expect("an answer").is_none());
     }
 }

@@ -9,11 +9,16 @@ use crate::behavior;
 
 /// A configuration whose calls get these answers, one after the other: status and body. No call is tried
 /// again.
-pub async fn answers<B: AsRef<[u8]>>(answers: &[(u16, B)]) -> (SdkConfig, StaticReplayClient) {
+pub async fn answers(answers: &[(u16, &str)]) -> (SdkConfig, StaticReplayClient) {
+    let answers: Vec<_> = answers.iter().map(|(status, body)| (*status, body.as_bytes())).collect();
+    binary_answers(&answers).await
+}
+
+/// The same, for a service that answers in CBOR.
+pub async fn binary_answers(answers: &[(u16, &[u8])]) -> (SdkConfig, StaticReplayClient) {
     let events = answers.iter().map(|(status, body)| {
         let request = http::Request::builder().body(SdkBody::empty()).expect("a request");
-        let response =
-            http::Response::builder().status(*status).body(SdkBody::from(body.as_ref())).expect("a response");
+        let response = http::Response::builder().status(*status).body(SdkBody::from(*body)).expect("a response");
         ReplayEvent::new(request, response)
     });
     let client = StaticReplayClient::new(events.collect());
