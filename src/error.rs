@@ -4,6 +4,9 @@ use gateway::ServiceError;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The exit code of `--exit-code` where something was found.
+pub const FINDING: u8 = 3;
+
 /// What a script can tell from the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

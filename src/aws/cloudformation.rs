@@ -1,5 +1,8 @@
 //! CloudFormation: stacks, change sets, events.
 
+mod account;
+mod drift;
+
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
@@ -8,6 +11,8 @@ use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, 
 use gateway::{ServiceError, describe};
 
 use crate::stack::event::Event;
+
+pub use drift::Detection;
 
 pub struct CloudFormation {
     client: Client,

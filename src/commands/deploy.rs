@@ -3,19 +3,21 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use clap_complete::engine::ArgValueCompleter;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::aws::cloudformation::{ChangeSet, CloudFormation, Output, Stack, Wanted};
 use crate::aws::s3::{Bucket, S3};
 use crate::aws::{Identity, kms::Key};
+use crate::commands::doctor::{Intent, codes, preflight};
 use crate::complete;
 use crate::context::{Context, now_ms, pause};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::bundle::{self, Bundle};
+use crate::stack::doctor::Code;
 use crate::stack::status::{Next, next};
-use crate::stack::{functions, key_policy, parameters};
+use crate::stack::{functions, parameters};
 use crate::ui::table::facts;
 use crate::ui::{Ui, View};
 
@@ -47,6 +49,9 @@ pub struct Deploy {
     /// Build the functions for another target, as `aarch64-unknown-linux-gnu`
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
+    /// Deploy in spite of what this check of `disa doctor` finds; may be repeated
+    #[arg(long, value_name = "CODE", value_parser = Code::parse, add = ArgValueCandidates::new(codes))]
+    ignore: Vec<Code>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,8 +71,15 @@ impl Deploy {
         let doing_look = format!("look at the stack {name}");
         let stack = cloudformation.stack(&name).await.doing(&doing_look)?;
         let then = check(&name, stack.as_ref(), context)?;
+        let intent = Intent {
+            kms_key: self.kms_key.as_deref(),
+            bucket: self.bucket.as_deref(),
+            set: &self.set,
+            target: self.target.as_deref(),
+        };
+        preflight(context, intent, &self.ignore).await?;
         let key = match &self.kms_key {
-            Some(id) => Some(usable_key(context, &identity, id).await?),
+            Some(id) => Some(context.clients.kms().key(id).await.doing(&format!("look at the key {id}"))?),
             None => None,
         };
         let build = functions::Build { quick: context.local, target: self.target.as_deref() };
@@ -136,46 +148,6 @@ fn check(name: &str, stack: Option<&Stack>, context: &Context) -> Result<Next> {
         }
         then => Ok(then),
     }
-}
-
-/// The operator's own key, if it will do; else the error says what to change about it.
-async fn usable_key(context: &Context, identity: &Identity, id: &str) -> Result<Key> {
-    let kms = context.clients.kms();
-    let key = kms.key(id).await.doing(&format!("look at the key {id}"))?;
-    let refuse = |why: String| Error::new(Kind::Access, format!("the key {id} will not do: {why}"));
-    if key.state != "Enabled" {
-        return Err(refuse(format!("it is {}", key.state)).hint("enable it: `aws kms enable-key`"));
-    }
-    if key.spec != "SYMMETRIC_DEFAULT" {
-        return Err(refuse(format!("it is {}, and AWS services need a symmetric one", key.spec)));
-    }
-    if !key.customer_managed {
-        return Err(refuse("AWS manages it, and its policy cannot let the log service in".to_owned()));
-    }
-    let region = &context.clients.region;
-    if key.arn.split(':').nth(3) != Some(region) || key.arn.split(':').nth(4) != Some(identity.account.as_str()) {
-        return Err(refuse(format!("it is {}, in another region or account", key.arn)));
-    }
-    let policy = kms.policy(&key.arn).await.doing(&format!("read the policy of the key {id}"))?;
-    if !key_policy::delegates_to_account(&policy, &identity.account) {
-        context.ui.warn(&format!(
-            "the policy of the key {id} does not delegate to the account: it must name the functions' roles itself"
-        ));
-    }
-    if !context.local && !key_policy::lets_logs_in(&policy, region) {
-        let names = &context.names;
-        let statement = key_policy::logs_statement(
-            &identity.partition,
-            region,
-            &identity.account,
-            &names.project,
-            &names.environment,
-        );
-        let statement = serde_json::to_string_pretty(&statement).unwrap_or_default();
-        return Err(refuse("its policy does not let CloudWatch Logs encrypt".to_owned())
-            .hint(format!("add this statement to the key's policy:\n{statement}")));
-    }
-    Ok(key)
 }
 
 async fn ensure_bucket(context: &Context, identity: &Identity, name: &str) -> Result<()> {

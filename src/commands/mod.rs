@@ -5,6 +5,8 @@ pub mod dead;
 pub mod demo;
 pub mod deploy;
 pub mod destroy;
+pub mod doctor;
+pub mod drift;
 pub mod drill;
 pub mod executions;
 pub mod failed;
@@ -42,6 +44,11 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     if let Command::Demo(command) = command {
         return command.run(global, ui).await;
     }
+    if let Command::Doctor(command) = &command
+        && command.list
+    {
+        return command.list(&ui);
+    }
     match command {
         Command::Completions(command) => return command.run(&ui),
         Command::Man(command) => return command.run(&ui),
@@ -69,6 +76,8 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Retry(command) => command.run(&context).await,
             Command::Status(command) => command.run(&context).await,
             Command::Destroy(command) => command.run(&context).await,
+            Command::Doctor(command) => command.run(&context).await,
+            Command::Drift(command) => command.run(&context).await,
             Command::Executions(command) => command.run(&context).await,
             Command::Alarm(command) => command.run(&context).await,
             Command::Logs(command) => command.run(&context).await,

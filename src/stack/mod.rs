@@ -3,8 +3,13 @@
 
 pub mod bundle;
 pub mod cause;
+pub mod doctor;
+pub mod drift;
 pub mod event;
 pub mod functions;
 pub mod key_policy;
 pub mod parameters;
+pub mod site;
 pub mod status;
+pub mod tree;
+pub mod variables;
