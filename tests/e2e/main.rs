@@ -3,6 +3,7 @@
 
 mod breaker;
 mod delivery;
+mod examining;
 mod faults;
 mod feeding;
 mod finding;
@@ -34,7 +35,7 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 10] = [
+    let modules: [(&str, &[(&str, Test)]); 11] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("breaker", breaker::TESTS),
@@ -42,6 +43,7 @@ fn trials(world: Option<&'static World>) -> Vec<Trial> {
         ("operating", operating::TESTS),
         ("feeding", feeding::TESTS),
         ("permissions", permissions::TESTS),
+        ("examining", examining::TESTS),
         ("stack", stack::TESTS),
         ("watching", watching::TESTS),
         ("faults", faults::TESTS),

@@ -116,7 +116,7 @@ pub fn codes() -> Vec<CompletionCandidate> {
 }
 
 impl Row for Finding {
-    const NOUN: &'static str = "finding";
+    const NOUN: &'static str = "result";
     const COLUMNS: &'static [Column] = &[
         Column { name: "code", usual: true },
         Column { name: "outcome", usual: true },
