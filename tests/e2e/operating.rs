@@ -81,6 +81,7 @@ fn nothing_deployed(world: &'static World) {
         &["failed", "list"],
         &["retry", "now"],
         &["status"],
+        &["drift"],
         &["drill"],
         &["destroy", "--yes"],
     ] {

@@ -30,10 +30,8 @@ pub struct Unread {
 
 impl From<ServiceError> for Unread {
     fn from(error: ServiceError) -> Unread {
-        let denied = error.status == Some(403)
-            || ["AccessDenied", "AuthorizationError", "UnauthorizedOperation"]
-                .iter()
-                .any(|c| error.code.starts_with(c));
+        let denied = ["AccessDenied", "AuthorizationError", "UnauthorizedOperation"];
+        let denied = denied.iter().any(|code| error.code.starts_with(code));
         Unread { code: error.code, text: error.text, denied }
     }
 }
