@@ -154,6 +154,10 @@ pub enum Command {
     Logs(commands::logs::Logs),
     /// Find what no index holds, and take it into the backlog
     Reconcile(commands::reconcile::Reconcile),
+    /// Look for what stands in the way of a deployment, or of what is deployed
+    Doctor(commands::doctor::Doctor),
+    /// Compare what is there with what was deployed
+    Drift(commands::drift::Drift),
     /// Prove the deployed pipeline: deliver, break, recover
     Drill(commands::drill::Drill),
     /// Start the local engine, deploy, and run the drill
@@ -175,7 +179,7 @@ impl Command {
     /// Whether the answer comes in rows, so that it can be comma-separated.
     pub fn has_rows(&self) -> bool {
         match self {
-            Command::List(_) | Command::Logs(_) | Command::Trace(_) => true,
+            Command::Doctor(_) | Command::Drift(_) | Command::List(_) | Command::Logs(_) | Command::Trace(_) => true,
             Command::Failed(command) => command.has_rows(),
             Command::Dead(command) => command.has_rows(),
             Command::Executions(command) => command.has_rows(),

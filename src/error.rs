@@ -4,6 +4,9 @@ use gateway::ServiceError;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The exit code of `--exit-code` where something was found.
+pub const FINDING: u8 = 3;
+
 /// What a script can tell from the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -19,9 +22,6 @@ pub enum Kind {
     TimedOut = 124,
     Interrupted = 130,
 }
-
-/// The exit code of something found, where `--exit-code` asks for one.
-pub const FINDING: u8 = 3;
 
 #[derive(Clone, Debug)]
 pub struct Error {

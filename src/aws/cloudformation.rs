@@ -1,5 +1,8 @@
 //! CloudFormation: stacks and their events.
 
+mod account;
+mod drift;
+
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
@@ -8,6 +11,8 @@ use aws_sdk_cloudformation::types::StackStatus;
 use gateway::{ServiceError, describe};
 
 use crate::stack::event::Event;
+
+pub use drift::Detection;
 
 pub struct CloudFormation {
     pub(super) client: Client,

@@ -24,6 +24,9 @@ pub struct DynamoDb {
 pub struct TableState {
     pub stream_arn: Option<String>,
     pub kms_key_arn: Option<String>,
+    /// The attributes of its primary key.
+    pub key: Vec<String>,
+    pub indexes: Vec<String>,
 }
 
 /// One shard of the backlog, summed up.
@@ -44,6 +47,12 @@ impl DynamoDb {
             Ok(answer) => Ok(answer.table().map(|table| TableState {
                 stream_arn: table.latest_stream_arn().map(str::to_owned),
                 kms_key_arn: table.sse_description().and_then(|sse| sse.kms_master_key_arn()).map(str::to_owned),
+                key: table.key_schema().iter().map(|part| part.attribute_name().to_owned()).collect(),
+                indexes: table
+                    .global_secondary_indexes()
+                    .iter()
+                    .filter_map(|index| index.index_name().map(str::to_owned))
+                    .collect(),
             })),
             Err(error) => match describe(&error) {
                 error if error.is("ResourceNotFoundException") => Ok(None),

@@ -4,18 +4,10 @@ use aws_config::SdkConfig;
 use aws_sdk_kms::Client;
 use gateway::{ServiceError, describe};
 
+pub use crate::stack::doctor::key::Key;
+
 pub struct Kms {
     client: Client,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    pub arn: String,
-    /// `Enabled`, `Disabled`, `PendingDeletion`, …
-    pub state: String,
-    /// `SYMMETRIC_DEFAULT` for one that AWS services can use.
-    pub spec: String,
-    pub customer_managed: bool,
 }
 
 impl Kms {

@@ -8,6 +8,9 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{Environment, LastUpdateStatus};
 use gateway::{ServiceError, describe};
 
+use crate::stack::doctor::function::Settings;
+use crate::stack::doctor::quota::Concurrency;
+
 pub struct Lambda {
     client: Client,
 }
@@ -51,6 +54,33 @@ impl Lambda {
         }
     }
 
+    /// How a function is set. `None` when there is no such function.
+    pub async fn settings(&self, function: &str) -> Result<Option<Settings>, ServiceError> {
+        let request = self.client.get_function_configuration().function_name(function);
+        let answer = match request.send().await.map_err(|error| describe(&error)) {
+            Err(error) if error.is("ResourceNotFoundException") => return Ok(None),
+            answer => answer?,
+        };
+        let variables = answer.environment().and_then(|e| e.variables()).into_iter().flatten();
+        Ok(Some(Settings {
+            variables: variables.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            // x86_64 where none is named (Lambda API reference, `FunctionConfiguration`).
+            architecture: answer.architectures().first().map_or("x86_64", |one| one.as_str()).to_owned(),
+        }))
+    }
+
+    /// How many invocations may run at once in the account and region, and how many of these no function has
+    /// reserved.
+    pub async fn concurrency(&self) -> Result<Concurrency, ServiceError> {
+        let answer = self.client.get_account_settings().send().await.map_err(|error| describe(&error))?;
+        let limit = answer.account_limit();
+        let all = limit.map_or(0, |limit| limit.concurrent_executions());
+        Ok(Concurrency {
+            all,
+            unreserved: limit.and_then(|limit| limit.unreserved_concurrent_executions()).unwrap_or(all),
+        })
+    }
+
     pub async fn set_variables(&self, function: &str, variables: HashMap<String, String>) -> Result<(), ServiceError> {
         let environment = Environment::builder().set_variables(Some(variables)).build();
         let request = self.client.update_function_configuration().function_name(function).environment(environment);
@@ -69,6 +99,19 @@ impl Lambda {
 mod tests {
     use super::*;
     use gateway::replay::answers;
+
+    #[tokio::test]
+    async fn settings_and_concurrency_are_read() {
+        let function = r#"{"Architectures":["arm64"],"Environment":{"Variables":{"A":"1"}}}"#;
+        let account = r#"{"AccountLimit":{"ConcurrentExecutions":1000,"UnreservedConcurrentExecutions":900}}"#;
+        let missing = r#"{"__type":"ResourceNotFoundException","Message":"m"}"#;
+        let (config, _) = answers(&[(200, function), (404, missing), (200, account)]).await;
+        let lambda = Lambda::new(&config);
+        let variables = [("A".to_owned(), "1".to_owned())].into();
+        assert_eq!(lambda.settings("f").await, Ok(Some(Settings { variables, architecture: "arm64".into() })));
+        assert_eq!(lambda.settings("f").await, Ok(None));
+        assert_eq!(lambda.concurrency().await, Ok(Concurrency { all: 1000, unreserved: 900 }));
+    }
 
     #[tokio::test]
     async fn the_answer_is_read_and_a_missing_function_has_its_code() {

@@ -40,6 +40,18 @@ impl Logs {
         Logs { client: Client::new(config) }
     }
 
+    /// Whether there is this log group.
+    pub async fn exists(&self, group: &str) -> Result<bool, ServiceError> {
+        let mut pages = self.client.describe_log_groups().log_group_name_prefix(group).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| describe(&error))?;
+            if page.log_groups().iter().any(|found| found.log_group_name() == Some(group)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The events of a group in a span of time, earliest first, page by page. `naming` narrows them to those that
     /// hold this word, where the service can do that: whoever reads them has to look again.
     pub fn events<'a>(

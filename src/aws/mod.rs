@@ -4,6 +4,7 @@ pub mod change_set;
 pub mod cloudformation;
 pub mod cloudwatch;
 pub mod dynamodb;
+pub mod iam;
 pub mod kms;
 pub mod lambda;
 pub mod logs;
@@ -118,6 +119,9 @@ impl Clients {
     }
     pub fn cloudwatch(&self) -> cloudwatch::CloudWatch {
         cloudwatch::CloudWatch::new(&self.config)
+    }
+    pub fn iam(&self) -> iam::Iam {
+        iam::Iam::new(&self.config)
     }
     pub fn kms(&self) -> kms::Kms {
         kms::Kms::new(&self.config)

@@ -1,5 +1,7 @@
 //! S3: the bucket of the artifacts.
 
+mod settings;
+
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;

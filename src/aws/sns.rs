@@ -13,6 +13,17 @@ impl Sns {
         Sns { client: Client::new(config) }
     }
 
+    /// Whether there is this topic.
+    pub async fn exists(&self, topic_arn: &str) -> Result<bool, ServiceError> {
+        match self.client.get_topic_attributes().topic_arn(topic_arn).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match describe(&error) {
+                error if error.code.starts_with("NotFound") => Ok(false),
+                error => Err(error),
+            },
+        }
+    }
+
     /// The email addresses that have not confirmed their subscription.
     pub async fn unconfirmed_emails(&self, topic_arn: &str) -> Result<Vec<String>, ServiceError> {
         let mut found = vec![];

@@ -23,7 +23,8 @@ impl Sqs {
         Sqs { client: Client::new(config) }
     }
 
-    async fn url(&self, name: &str) -> Result<Option<String>, ServiceError> {
+    /// `None` when there is no such queue.
+    pub async fn url(&self, name: &str) -> Result<Option<String>, ServiceError> {
         match self.client.get_queue_url().queue_name(name).send().await.map_err(|error| describe(&error)) {
             Ok(answer) => Ok(answer.queue_url().map(str::to_owned)),
             Err(error) if error.code.contains("NonExistentQueue") || error.is("QueueDoesNotExist") => Ok(None),

@@ -14,7 +14,6 @@ use crate::ui::{Ui, View};
 mod artifacts;
 mod consent;
 mod follow;
-mod key;
 mod prepare;
 mod repair;
 

@@ -8,6 +8,8 @@ pub mod demo;
 pub mod deploy;
 pub mod destroy;
 pub mod diagnose;
+pub mod doctor;
+pub mod drift;
 pub mod drill;
 pub mod executions;
 pub mod failed;
@@ -46,6 +48,11 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     if let Command::Demo(command) = command {
         return command.run(global, ui).await;
     }
+    if let Command::Doctor(command) = &command
+        && command.list
+    {
+        return command.list(&ui);
+    }
     match command {
         Command::Completions(command) => return command.run(&ui),
         Command::Man(command) => return command.run(&ui),
@@ -76,6 +83,8 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Retry(command) => command.run(&context).await,
             Command::Status(command) => command.run(&context).await,
             Command::Destroy(command) => command.run(&context).await,
+            Command::Doctor(command) => command.run(&context).await,
+            Command::Drift(command) => command.run(&context).await,
             Command::Executions(command) => command.run(&context).await,
             Command::Alarm(command) => command.run(&context).await,
             Command::Breaker(command) => command.run(&context).await,

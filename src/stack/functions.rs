@@ -41,6 +41,24 @@ impl Architecture {
     }
 }
 
+/// The processor that the next deployment is for, as far as that is known without building.
+pub fn planned(target: Option<&str>) -> Option<Architecture> {
+    match (target, CARRIED) {
+        (Some(triple), _) => named(triple.split('-').next().unwrap_or_default()),
+        (None, Some(carried)) => carried.first().and_then(|(_, bytes)| Architecture::of(bytes)),
+        (None, None) => checkout().and_then(|_| named(std::env::consts::ARCH)),
+    }
+}
+
+/// By the name that Rust gives the processor.
+fn named(processor: &str) -> Option<Architecture> {
+    match processor {
+        "x86_64" => Some(Architecture::X86_64),
+        "aarch64" => Some(Architecture::Arm64),
+        _ => None,
+    }
+}
+
 /// The zip of one function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Code {
@@ -178,6 +196,13 @@ mod tests {
         header[18] = 0xf3;
         assert_eq!(Architecture::of(&header), None);
         assert_eq!(Architecture::of(b"#!/bin/sh"), None);
+    }
+
+    #[test]
+    fn the_target_says_which_processor_is_planned() {
+        assert_eq!(planned(Some("aarch64-unknown-linux-gnu")), Some(Architecture::Arm64));
+        assert_eq!(planned(Some("x86_64-unknown-linux-musl")), Some(Architecture::X86_64));
+        assert_eq!(planned(Some("riscv64gc-unknown-linux-gnu")), None);
     }
 
     #[test]

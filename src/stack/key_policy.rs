@@ -22,6 +22,44 @@ pub fn logs_statement(partition: &str, region: &str, account: &str, project: &st
     })
 }
 
+/// What the roles do with the key: read and write what is encrypted with it (SNS developer guide, "Key
+/// management"; SQS developer guide, "Key management").
+pub const USE: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
+
+/// The statement that leaves the use of the key, and grants for it, to the policies of the account.
+/// Source: DynamoDB developer guide, "Authorizing use of a customer managed key".
+pub fn roles_statement(partition: &str, account: &str) -> Value {
+    json!({
+        "Sid": "DisaRoles",
+        "Effect": "Allow",
+        "Principal": { "AWS": format!("arn:{partition}:iam::{account}:root") },
+        "Action": [
+            "kms:Encrypt",
+            "kms:Decrypt",
+            "kms:ReEncrypt*",
+            "kms:GenerateDataKey*",
+            "kms:DescribeKey",
+            "kms:CreateGrant"
+        ],
+        "Resource": "*"
+    })
+}
+
+/// Whether some statement allows one of these principals an action. Conditions are not weighed.
+pub fn allows(policy: &str, principals: &[&str], action: &str) -> bool {
+    let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
+    let covers = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(prefix) => action.starts_with(prefix),
+        None => pattern == action,
+    };
+    statements(&policy).iter().any(|statement| {
+        let who = [texts(&statement["Principal"]), texts(&statement["Principal"]["AWS"])].concat();
+        statement["Effect"] == "Allow"
+            && texts(&statement["Action"]).into_iter().any(covers)
+            && who.iter().any(|one| principals.contains(one))
+    })
+}
+
 /// Whether some statement allows the log service of the region to encrypt. Its conditions are not weighed:
 /// this finds what is missing, it does not prove what is there.
 pub fn lets_logs_in(policy: &str, region: &str) -> bool {

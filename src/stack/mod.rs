@@ -3,10 +3,15 @@
 
 pub mod bundle;
 pub mod cause;
+pub mod doctor;
+pub mod drift;
 pub mod event;
 pub mod functions;
 pub mod key_policy;
 pub mod parameters;
 pub mod plan;
 pub mod progress;
+pub mod site;
 pub mod status;
+pub mod tree;
+pub mod variables;

@@ -4,6 +4,7 @@
 mod breaker;
 mod delivery;
 mod deploying;
+mod examining;
 mod faults;
 mod feeding;
 mod finding;
@@ -36,7 +37,7 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 12] = [
+    let modules: &[(&str, &[(&str, Test)])] = &[
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("breaker", breaker::TESTS),
@@ -45,6 +46,7 @@ fn trials(world: Option<&'static World>) -> Vec<Trial> {
         ("operating", operating::TESTS),
         ("feeding", feeding::TESTS),
         ("permissions", permissions::TESTS),
+        ("examining", examining::TESTS),
         ("stack", stack::TESTS),
         ("deploying", deploying::TESTS),
         ("watching", watching::TESTS),
@@ -52,7 +54,7 @@ fn trials(world: Option<&'static World>) -> Vec<Trial> {
     ];
     let mut trials = vec![];
     for (module, tests) in modules {
-        for (name, test) in tests {
+        for (name, test) in tests.iter().copied() {
             trials.push(Trial::test(format!("{module}::{name}"), move || match world {
                 Some(world) => {
                     test(world);

@@ -83,6 +83,7 @@ fn nothing_deployed(world: &'static World) {
         &["status"],
         &["breaker", "open"],
         &["breaker", "release"],
+        &["drift"],
         &["drill"],
         &["destroy", "--yes"],
     ] {

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use clap_complete::engine::ArgValueCompleter;
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 
 use super::artifacts::{ensure_bucket, upload};
-use super::key::usable_key;
 use super::poll_interval;
 use crate::aws::change_set::{ChangeSet, Wanted};
 use crate::aws::cloudformation::{CloudFormation, Stack};
 use crate::aws::kms::Key;
+use crate::commands::doctor::{Intent, codes, preflight};
 use crate::complete;
 use crate::context::{Context, pause};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::bundle::{self, Bundle};
+use crate::stack::doctor::Code;
 use crate::stack::plan::Plan;
 use crate::stack::{functions, parameters};
 
@@ -39,6 +40,9 @@ pub struct Settings {
     /// Build the functions for another target, as `aarch64-unknown-linux-gnu`
     #[arg(long, value_name = "TRIPLE")]
     target: Option<String>,
+    /// Go on in spite of what this check of `disa doctor` finds; may be repeated
+    #[arg(long, value_name = "CODE", value_parser = Code::parse, add = ArgValueCandidates::new(codes))]
+    ignore: Vec<Code>,
 }
 
 /// A change set that can be executed.
@@ -53,8 +57,9 @@ impl Settings {
     /// one that is to be updated.
     pub async fn prepare(&self, context: &Context, stack: Option<&Stack>) -> Result<Option<Prepared>> {
         let identity = context.account().await?;
+        preflight(context, self.intent(), &self.ignore).await?;
         let key = match &self.kms_key {
-            Some(id) => Some(usable_key(context, &identity, id).await?),
+            Some(id) => Some(context.clients.kms().key(id).await.doing(&format!("look at the key {id}"))?),
             None => None,
         };
         let build = functions::Build { quick: context.local, target: self.target.as_deref() };
@@ -86,6 +91,15 @@ impl Settings {
             return Ok(None);
         }
         Ok(Some(Prepared { change_set, create: stack.is_none(), plan }))
+    }
+
+    fn intent(&self) -> Intent<'_> {
+        Intent {
+            kms_key: self.kms_key.as_deref(),
+            bucket: self.bucket.as_deref(),
+            set: &self.set,
+            target: self.target.as_deref(),
+        }
     }
 
     /// The parameters that were asked for, and on a first deployment those that the place demands.
