@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use clap_complete::engine::ArgValueCompleter;
 
+use crate::config::Settings;
 use crate::{commands, complete};
 
 /// An outbox for Amazon SNS that an operator can trust.
@@ -81,6 +82,9 @@ pub struct Global {
         default_value = "auto"
     )]
     pub color: Color,
+    /// What the configuration files say, and where each option has its value from.
+    #[arg(skip)]
+    pub settings: Settings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -116,6 +120,10 @@ pub enum Color {
 pub enum Command {
     /// Create or update the stack, with everything it needs
     Deploy(commands::deploy::Deploy),
+    /// Show every option and parameter, with its value and where it comes from
+    Config(commands::config::Config),
+    /// Print the stack's outputs, or one of them
+    Outputs(commands::outputs::Outputs),
     /// Put a message into the outbox
     Send(commands::send::Send),
     /// Show a message and what became of it
@@ -167,6 +175,7 @@ impl Command {
     pub fn has_rows(&self) -> bool {
         match self {
             Command::List(_) | Command::Logs(_) | Command::Trace(_) => true,
+            Command::Config(_) | Command::Outputs(_) => true,
             Command::Failed(command) => command.has_rows(),
             Command::Dead(command) => command.has_rows(),
             Command::Executions(command) => command.has_rows(),

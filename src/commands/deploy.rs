@@ -3,14 +3,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use clap_complete::engine::ArgValueCompleter;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::aws::cloudformation::{ChangeSet, CloudFormation, Output, Stack, Wanted};
 use crate::aws::s3::{Bucket, S3};
 use crate::aws::{Identity, kms::Key};
-use crate::complete;
+use crate::commands::chosen::Chosen;
 use crate::context::{Context, now_ms, pause};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::bundle::{self, Bundle};
@@ -29,15 +28,14 @@ const CHANGE_SET_LIMIT: Duration = Duration::from_secs(600);
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  disa deploy --local\n  disa deploy --profile mine --region eu-west-1\n  disa deploy --env prod --kms-key alias/mine --set RetentionSeconds=604800\n  disa deploy --target aarch64-unknown-linux-gnu"
+    after_help = "Examples:\n  disa deploy --local\n  disa deploy --profile mine --region eu-west-1\n  disa deploy --env prod --kms-key alias/mine --set RetentionSeconds=604800\n  disa deploy --parameters prod.toml --target aarch64-unknown-linux-gnu\n\nParameters may also stand in disa.toml: see `disa config`."
 )]
 pub struct Deploy {
     /// Encrypt with this key of yours (id, ARN or alias); else the stack makes one
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
-    /// Set a parameter of the stack; what is not set keeps its deployed value
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameters::assignment, add = ArgValueCompleter::new(complete::parameters))]
-    set: Vec<(String, String)>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Bucket of the artifacts; made if it is missing
     #[arg(long, value_name = "NAME")]
     bucket: Option<String>,
@@ -60,6 +58,7 @@ struct Deployed {
 
 impl Deploy {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
+        let values = self.chosen.texts(&context.settings)?;
         let identity = context.account().await?;
         let name = context.names.stack();
         let cloudformation = context.clients.cloudformation();
@@ -82,7 +81,7 @@ impl Deploy {
         }
         let create = then != Next::Update;
         let deployed = stack.as_ref().filter(|_| !create).map(|stack| &stack.parameters);
-        let chosen = self.chosen(context, create, key.as_ref()).await?;
+        let chosen = chosen(context, create, key.as_ref(), values).await?;
         let wanted = Wanted {
             stack: &name,
             template_url: &template_url(context, &bucket, &bundle.root_key),
@@ -97,23 +96,28 @@ impl Deploy {
         context.ui.show(&Deployed { stack: name, status: stack.status, changed, outputs: stack.outputs })?;
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    /// The parameters that were asked for, and on a first deployment those that the place demands.
-    async fn chosen(&self, context: &Context, create: bool, key: Option<&Key>) -> Result<BTreeMap<String, String>> {
-        let mut chosen = BTreeMap::new();
-        if create {
-            chosen.extend(left_behind(context).await?);
-            if context.local {
-                // The engine judges the alarm by the datapoints of one period: a short one makes it lively.
-                chosen.insert("AlarmPeriodInSeconds".to_owned(), "10".to_owned());
-            }
+/// The parameters that were asked for, and on a first deployment those that the place demands.
+async fn chosen(
+    context: &Context,
+    create: bool,
+    key: Option<&Key>,
+    values: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
+    let mut chosen = BTreeMap::new();
+    if create {
+        chosen.extend(left_behind(context).await?);
+        if context.local {
+            let (name, value) = parameters::LOCAL_PERIOD;
+            chosen.insert(name.to_owned(), value.to_owned());
         }
-        if let Some(key) = key {
-            chosen.insert("KmsMasterKeyId".to_owned(), key.arn.clone());
-        }
-        chosen.extend(self.set.iter().cloned());
-        Ok(chosen)
     }
+    if let Some(key) = key {
+        chosen.insert("KmsMasterKeyId".to_owned(), key.arn.clone());
+    }
+    chosen.extend(values);
+    Ok(chosen)
 }
 
 fn check(name: &str, stack: Option<&Stack>, context: &Context) -> Result<Next> {

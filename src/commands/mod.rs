@@ -1,6 +1,8 @@
 //! One file a verb: its arguments, and a thin run.
 
 pub mod alarm;
+pub mod chosen;
+pub mod config;
 pub mod dead;
 pub mod demo;
 pub mod deploy;
@@ -12,6 +14,7 @@ pub mod help;
 pub mod list;
 pub mod local;
 pub mod logs;
+pub mod outputs;
 pub mod reconcile;
 pub mod retry;
 pub mod selection;
@@ -47,6 +50,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Man(command) => return command.run(&ui),
         Command::Reference(command) => return command.run(&ui),
         Command::Send(command) => return command.run(&global, ui).await,
+        Command::Config(command) => return command.run(&global, ui).await,
         _ => {}
     }
     let context = Context::connect(&global, ui).await?;
@@ -62,6 +66,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
     let work = async {
         match command {
             Command::Deploy(command) => command.run(&context).await,
+            Command::Outputs(command) => command.run(&context).await,
             Command::Show(command) => command.run(&context).await,
             Command::List(command) => command.run(&context).await,
             Command::Failed(command) => command.run(&context).await,

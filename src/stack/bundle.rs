@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::functions::Code;
 
 /// The templates and the state machine lie in the binary as they stand in the repository.
-const ROOT: &str = include_str!("../../templates/disa-root-stack.yaml");
+pub const ROOT: &str = include_str!("../../templates/disa-root-stack.yaml");
 const STATE_MACHINE: &str = include_str!("../../asl/state-machine.json");
 const NESTED: [(&str, &str, &str); 6] = [
     ("DynamoDBTemplateKey", "dynamodb-stack", include_str!("../../templates/dynamodb-stack.yaml")),
@@ -70,16 +70,6 @@ pub fn bundle(prefix: &str, code: &BTreeMap<Function, Code>) -> Bundle {
     Bundle { artifacts, root_key, parameters }
 }
 
-/// The names of the parameters that the root template declares.
-pub fn declared_parameters() -> Vec<&'static str> {
-    let section = ROOT.lines().skip_while(|line| *line != "Parameters:").skip(1);
-    section
-        .take_while(|line| line.is_empty() || line.starts_with(' '))
-        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
-        .filter_map(|line| line.trim().strip_suffix(':'))
-        .collect()
-}
-
 /// 16 hexadecimal digits of the SHA-256 of the content.
 fn content_hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -88,6 +78,7 @@ fn content_hash(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::functions::{Architecture, Code};
+    use super::super::parameters;
     use super::*;
 
     fn code(byte: u8) -> BTreeMap<Function, Code> {
@@ -99,7 +90,7 @@ mod tests {
     fn every_key_parameter_is_declared_and_uploaded() {
         let bundle = bundle("0066-disa", &code(1));
         for (name, value) in &bundle.parameters {
-            assert!(declared_parameters().contains(&name.as_str()), "{name}");
+            assert!(parameters::find(name).is_some(), "{name}");
             let uploaded = bundle.artifacts.iter().any(|artifact| &artifact.key == value);
             assert!(uploaded || name == "Architecture", "{name}={value}");
         }
