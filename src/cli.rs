@@ -124,6 +124,8 @@ pub enum Command {
     Config(commands::config::Config),
     /// Print the stack's outputs, or one of them
     Outputs(commands::outputs::Outputs),
+    /// Write the templates and a parameter file, for deploying with plain `aws cloudformation`
+    Template(commands::template::Template),
     /// Put a message into the outbox
     Send(commands::send::Send),
     /// Show a message and what became of it

@@ -84,7 +84,7 @@ impl Deploy {
         let chosen = chosen(context, create, key.as_ref(), values).await?;
         let wanted = Wanted {
             stack: &name,
-            template_url: &template_url(context, &bucket, &bundle.root_key),
+            template_url: &template_url(&context.clients.region, &bucket, &bundle.root_key),
             parameters: &parameters::merge(deployed, required(context, &bucket, &bundle), chosen),
             tags: &tags(context),
             create,
@@ -276,8 +276,7 @@ fn tags(context: &Context) -> BTreeMap<String, String> {
 }
 
 /// Path-style and regional, as the nested ones.
-fn template_url(context: &Context, bucket: &str, key: &str) -> String {
-    let region = &context.clients.region;
+pub fn template_url(region: &str, bucket: &str, key: &str) -> String {
     let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("https://s3.{region}.{suffix}/{bucket}/{key}")
 }
@@ -319,7 +318,7 @@ pub fn poll_interval(context: &Context) -> Duration {
     Duration::from_millis(if context.local { 200 } else { 2_000 })
 }
 
-fn prefix(text: &str) -> std::result::Result<String, String> {
+pub fn prefix(text: &str) -> std::result::Result<String, String> {
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
     if plain && !text.is_empty() && !text.starts_with('/') && !text.ends_with('/') {
         Ok(text.to_owned())

@@ -21,6 +21,7 @@ pub mod selection;
 pub mod send;
 pub mod show;
 pub mod status;
+pub mod template;
 pub mod trace;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Man(command) => return command.run(&ui),
         Command::Reference(command) => return command.run(&ui),
         Command::Send(command) => return command.run(&global, ui).await,
+        Command::Template(command) => return command.run(&global, &ui).await,
         Command::Config(command) => return command.run(&global, ui).await,
         _ => {}
     }

@@ -58,16 +58,21 @@ pub fn bundle(prefix: &str, code: &BTreeMap<Function, Code>) -> Bundle {
     let key = add("cft/state-machine", "state-machine", "json", STATE_MACHINE.as_bytes());
     parameters.insert("StateMachineKey".to_owned(), key);
     for (function, code) in code {
-        let parameter = match function {
-            Function::InitProcess => "InitProcessCodeKey",
-            Function::Process => "ProcessCodeKey",
-            Function::Retry => "RetryCodeKey",
-        };
-        parameters.insert(parameter.to_owned(), add("code/rust", function.binary(), "zip", &code.zip));
+        let key = add("code/rust", function.binary(), "zip", &code.zip);
+        parameters.insert(code_parameter(*function).to_owned(), key);
         parameters.insert("Architecture".to_owned(), code.architecture.as_str().to_owned());
     }
     let root_key = add("cft", "disa-root-stack", "yaml", ROOT.as_bytes());
     Bundle { artifacts, root_key, parameters }
+}
+
+/// The parameter that names a function's zip.
+pub fn code_parameter(function: Function) -> &'static str {
+    match function {
+        Function::InitProcess => "InitProcessCodeKey",
+        Function::Process => "ProcessCodeKey",
+        Function::Retry => "RetryCodeKey",
+    }
 }
 
 /// 16 hexadecimal digits of the SHA-256 of the content.
