@@ -162,6 +162,8 @@ pub enum Command {
     /// The AWS engine of this machine
     #[command(subcommand)]
     Local(commands::local::Local),
+    /// Remove artifacts that no stack and none of the last deployments uses
+    Gc(commands::gc::Gc),
     /// Delete the stack; the messages stay
     Destroy(commands::destroy::Destroy),
     /// Print a script that completes commands, options, ids and profiles in a shell

@@ -10,6 +10,7 @@ use crate::aws::cloudformation::{ChangeSet, CloudFormation, Output, Stack, Wante
 use crate::aws::s3::{Bucket, S3};
 use crate::aws::{Identity, kms::Key};
 use crate::commands::chosen::Chosen;
+use crate::commands::gc;
 use crate::context::{Context, now_ms, pause};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::bundle::{self, Bundle};
@@ -90,6 +91,7 @@ impl Deploy {
             create,
         };
         let changed = change(context, &cloudformation, &wanted).await?;
+        gc::record(context, &identity.account, &bucket, &self.prefix, &bundle).await;
         let stack = cloudformation.stack(&name).await.doing(&doing_look)?;
         let Some(stack) = stack else { return Err(Error::failed(format!("the stack {name} is gone"))) };
         context.ui.note(if changed { "Deployed" } else { "Nothing has changed: the stack is as it should be" });

@@ -10,6 +10,7 @@ pub mod destroy;
 pub mod drill;
 pub mod executions;
 pub mod failed;
+pub mod gc;
 pub mod help;
 pub mod list;
 pub mod local;
@@ -75,6 +76,7 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Dead(command) => command.run(&context).await,
             Command::Retry(command) => command.run(&context).await,
             Command::Status(command) => command.run(&context).await,
+            Command::Gc(command) => command.run(&context).await,
             Command::Destroy(command) => command.run(&context).await,
             Command::Executions(command) => command.run(&context).await,
             Command::Alarm(command) => command.run(&context).await,

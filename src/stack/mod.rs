@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod cause;
 pub mod event;
 pub mod functions;
+pub mod garbage;
 pub mod key_policy;
 pub mod parameters;
 pub mod status;
