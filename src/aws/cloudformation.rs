@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, Parameter, Tag};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetStatus, ChangeSetType, Parameter, StackStatus, Tag};
 use gateway::{ServiceError, describe};
 
 use crate::stack::event::Event;
+use crate::stack::removal::Resource;
 
 pub struct CloudFormation {
     client: Client,
@@ -135,14 +136,38 @@ impl CloudFormation {
         self.client.delete_stack().stack_name(name).send().await.map(|_| ()).map_err(|error| describe(&error))
     }
 
-    /// The physical id of a stack's resource; `None` when it has no such one.
-    pub async fn resource(&self, stack: &str, logical_id: &str) -> Result<Option<String>, ServiceError> {
-        let request = self.client.describe_stack_resources().stack_name(stack).logical_resource_id(logical_id);
-        let answer = match request.send().await.map_err(|error| describe(&error)) {
-            Err(error) if error.is("ValidationError") => return Ok(None),
-            answer => answer?,
-        };
-        Ok(answer.stack_resources().first().and_then(|resource| resource.physical_resource_id()).map(str::to_owned))
+    /// The resources of one stack that exist, nested stacks among them. Their own need a call by ARN.
+    pub async fn resources(&self, stack: &str) -> Result<Vec<Resource>, ServiceError> {
+        let mut resources = vec![];
+        let mut pages = self.client.list_stack_resources().stack_name(stack).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| describe(&error))?;
+            let there = page
+                .stack_resource_summaries()
+                .iter()
+                .filter(|found| found.resource_status().is_none_or(|status| status.as_str() != "DELETE_COMPLETE"));
+            resources.extend(there.map(|found| Resource {
+                logical_id: found.logical_resource_id().unwrap_or_default().to_owned(),
+                kind: found.resource_type().unwrap_or_default().to_owned(),
+                physical_id: found.physical_resource_id().unwrap_or_default().to_owned(),
+            }));
+        }
+        Ok(resources)
+    }
+
+    /// The ARNs of the stacks that exist and whose name begins so.
+    pub async fn stacks_named(&self, beginning: &str) -> Result<Vec<String>, ServiceError> {
+        let mut found = vec![];
+        let existing = StackStatus::values().iter().filter(|status| **status != "DELETE_COMPLETE");
+        let request = self.client.list_stacks().set_stack_status_filter(Some(existing.map(|s| (*s).into()).collect()));
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| describe(&error))?;
+            let named = page.stack_summaries().iter();
+            let named = named.filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with(beginning)));
+            found.extend(named.filter_map(|stack| stack.stack_id()).map(str::to_owned));
+        }
+        Ok(found)
     }
 
     /// The events of one stack, newest first, up to and without `known`. Nested stacks need a call of their
@@ -197,6 +222,25 @@ mod tests {
         let gateway = CloudFormation::new(&config);
         assert_eq!(gateway.stack("x").await, Ok(None));
         assert_eq!(gateway.stack("x").await.expect_err("denied").code, "AccessDenied");
+    }
+
+    #[tokio::test]
+    async fn resources_are_read_page_by_page_without_those_that_are_gone() {
+        let page = |status: &str, id: &str, next: &str| {
+            format!(
+                "<ListStackResourcesResponse><ListStackResourcesResult><StackResourceSummaries><member><LogicalResourceId>{id}</LogicalResourceId><PhysicalResourceId>p</PhysicalResourceId><ResourceType>AWS::SNS::Topic</ResourceType><ResourceStatus>{status}</ResourceStatus></member></StackResourceSummaries>{next}</ListStackResourcesResult></ListStackResourcesResponse>"
+            )
+        };
+        let pages = [
+            page("CREATE_COMPLETE", "A", "<NextToken>t</NextToken>"),
+            page("DELETE_COMPLETE", "B", "<NextToken>u</NextToken>"),
+            page("UPDATE_COMPLETE", "C", ""),
+        ];
+        let recorded: Vec<(u16, &str)> = pages.iter().map(|text| (200, text.as_str())).collect();
+        let (config, _) = answers(&recorded).await;
+        let found = CloudFormation::new(&config).resources("s").await.expect("resources");
+        let ids: Vec<&str> = found.iter().map(|resource| resource.logical_id.as_str()).collect();
+        assert_eq!(ids, ["A", "C"]);
     }
 
     #[tokio::test]

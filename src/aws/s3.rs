@@ -203,6 +203,17 @@ impl S3 {
         Ok(())
     }
 
+    /// Deletes an empty bucket; `false` when something was put into it meanwhile.
+    pub async fn delete_bucket(&self, bucket: &str, account: &str) -> Result<bool, ServiceError> {
+        let request = self.client.delete_bucket().bucket(bucket).expected_bucket_owner(account);
+        match request.send().await.map_err(|error| describe(&error)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is("NoSuchBucket") => Ok(true),
+            Err(error) if error.is("BucketNotEmpty") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The content of an object; `None` when it is not there.
     pub async fn get(&self, bucket: &str, key: &str, account: &str) -> Result<Option<Vec<u8>>, ServiceError> {
         let request = self.client.get_object().bucket(bucket).key(key).expected_bucket_owner(account);

@@ -115,8 +115,8 @@ impl Row for Setting {
     const COLUMNS: &'static [Column] = &[
         Column { name: "kind", usual: false },
         Column { name: "name", usual: true },
-        Column { name: "value", usual: true },
         Column { name: "origin", usual: true },
+        Column { name: "value", usual: true },
         Column { name: "deployed", usual: false },
         Column { name: "default", usual: false },
     ];

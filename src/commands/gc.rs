@@ -8,6 +8,7 @@ use outbox::names::{ENVIRONMENTS, Names};
 use serde::Serialize;
 
 use super::deploy::prefix;
+use crate::aws::cloudformation::Stack;
 use crate::aws::s3::{Bucket, Versions};
 use crate::context::{Context, now_ms};
 use crate::error::{Doing, Error, Kind, Result};
@@ -148,7 +149,7 @@ pub async fn record(context: &Context, account: &str, bucket: &str, prefix: &str
 }
 
 /// Reads the notes of all good deployments. One that cannot be read is an error: it may name what is needed.
-pub async fn deploys(
+async fn deploys(
     context: &Context,
     account: &str,
     bucket: &str,
@@ -172,15 +173,22 @@ pub async fn deploys(
     Ok(read.into_iter().flatten().collect())
 }
 
-/// The stacks that exist, of all environments and of all that were ever deployed from the bucket.
-async fn live(context: &Context, deploys: &[Manifest]) -> Result<Vec<Live>> {
+/// The stacks that exist, of all environments of the project and of all that were ever deployed from the bucket.
+pub async fn stacks<'a>(context: &Context, deployed: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, Stack>> {
     let own = ENVIRONMENTS.map(|environment| Names { environment: environment.to_owned(), ..context.names.clone() });
     let mut names: BTreeSet<String> = own.iter().map(Names::stack).collect();
-    names.extend(deploys.iter().map(|deploy| deploy.stack.clone()));
-    let (cloudformation, mut live) = (context.clients.cloudformation(), vec![]);
+    names.extend(deployed.map(str::to_owned));
+    let (cloudformation, mut existing) = (context.clients.cloudformation(), BTreeMap::new());
     for name in names {
         let found = cloudformation.stack(&name).await.doing(&format!("look at the stack {name}"))?;
-        let Some(stack) = found.filter(|stack| stack.status != "DELETE_COMPLETE") else { continue };
+        existing.extend(found.filter(|stack| stack.status != "DELETE_COMPLETE").map(|stack| (name, stack)));
+    }
+    Ok(existing)
+}
+
+async fn live(context: &Context, deploys: &[Manifest]) -> Result<Vec<Live>> {
+    let mut live = vec![];
+    for (name, stack) in stacks(context, deploys.iter().map(|deploy| deploy.stack.as_str())).await? {
         if stack.status.ends_with("_IN_PROGRESS") {
             return Err(Error::failed(format!("an operation runs on the stack {name}: it is {}", stack.status))
                 .hint("wait for its end, then run the command again; nothing was removed"));

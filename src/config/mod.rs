@@ -192,7 +192,8 @@ impl Settings {
         let mut chosen = self.parameters.clone();
         if let Some(path) = named {
             let name = path.display().to_string();
-            let text = std::fs::read_to_string(path).doing(&format!("read {name}"))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Error::usage(format!("cannot read {name}")).because(error))?;
             chosen.extend(file::parameters(&name, &text)?);
         }
         for (name, value) in &chosen {

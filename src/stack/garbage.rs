@@ -31,6 +31,13 @@ pub struct Live {
     pub keys: BTreeSet<String>,
 }
 
+/// The stack whose manifest lies under a key, whatever the prefix.
+pub fn manifest_of(key: &str) -> Option<&str> {
+    let (folder, _) = key.strip_suffix(".json")?.rsplit_once('/')?;
+    let (place, stack) = folder.rsplit_once('/')?;
+    place.ends_with("/deploys").then_some(stack)
+}
+
 /// Where the manifests of all stacks lie.
 pub fn manifests(prefix: &str) -> String {
     format!("{prefix}/deploys/")
@@ -151,6 +158,8 @@ mod tests {
 
     #[test]
     fn keys_of_manifests_sort_by_time() {
+        assert_eq!(manifest_of(&manifest("s", 5, &[]).key("a/b")), Some("s"));
+        assert_eq!([manifest_of("p/cft/x.json"), manifest_of("deploys/s/x.json"), manifest_of("x")], [None; 3]);
         let key = |time| manifest("s", time, &[]).key(P);
         assert_eq!(key(1_700_000_000_999), "p/deploys/s/20231114T221320.999Z.json");
         assert!(key(1_700_000_000_999) < key(1_700_000_001_000));

@@ -8,4 +8,5 @@ pub mod functions;
 pub mod garbage;
 pub mod key_policy;
 pub mod parameters;
+pub mod removal;
 pub mod status;

@@ -2,6 +2,7 @@
 //! `disa` command as a user calls it. The run starts an engine of its own on a free port, and stops it.
 
 mod breaker;
+mod configuring;
 mod delivery;
 mod faults;
 mod feeding;
@@ -9,6 +10,7 @@ mod finding;
 mod operating;
 mod permissions;
 mod proxy;
+mod removing;
 mod retrying;
 mod scene;
 mod stack;
@@ -34,7 +36,7 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 10] = [
+    let modules: [(&str, &[(&str, Test)]); 12] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("breaker", breaker::TESTS),
@@ -43,6 +45,8 @@ fn trials(world: Option<&'static World>) -> Vec<Trial> {
         ("feeding", feeding::TESTS),
         ("permissions", permissions::TESTS),
         ("stack", stack::TESTS),
+        ("configuring", configuring::TESTS),
+        ("removing", removing::TESTS),
         ("watching", watching::TESTS),
         ("faults", faults::TESTS),
     ];
