@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use clap_complete::engine::ArgValueCompleter;
 
+use crate::config::Settings;
 use crate::{commands, complete};
 
 /// An outbox for Amazon SNS that an operator can trust.
@@ -81,6 +82,9 @@ pub struct Global {
         default_value = "auto"
     )]
     pub color: Color,
+    /// What the configuration files say, and where each option has its value from.
+    #[arg(skip)]
+    pub settings: Settings,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -122,6 +126,12 @@ pub enum Command {
     Cancel(commands::cancel::Cancel),
     /// Explain how the last deployment ended: the first cause of a failure, and what to do
     Diagnose(commands::diagnose::Diagnose),
+    /// Show every option and parameter, with its value and where it comes from
+    Config(commands::config::Config),
+    /// Print the stack's outputs, or one of them
+    Outputs(commands::outputs::Outputs),
+    /// Write the templates and a parameter file, for deploying with plain `aws cloudformation`
+    Template(commands::template::Template),
     /// Put a message into the outbox
     Send(commands::send::Send),
     /// Show a message and what became of it
@@ -165,6 +175,8 @@ pub enum Command {
     /// The AWS engine of this machine
     #[command(subcommand)]
     Local(commands::local::Local),
+    /// Remove artifacts that no stack and none of the last deployments uses
+    Gc(commands::gc::Gc),
     /// Delete the stack; the messages stay
     Destroy(commands::destroy::Destroy),
     /// Print a script that completes commands, options, ids and profiles in a shell
@@ -180,6 +192,7 @@ impl Command {
     pub fn has_rows(&self) -> bool {
         match self {
             Command::Doctor(_) | Command::Drift(_) | Command::List(_) | Command::Logs(_) | Command::Trace(_) => true,
+            Command::Config(_) | Command::Outputs(_) => true,
             Command::Failed(command) => command.has_rows(),
             Command::Dead(command) => command.has_rows(),
             Command::Executions(command) => command.has_rows(),

@@ -4,16 +4,17 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use clap_complete::CompletionCandidate;
 use futures::{StreamExt, TryStreamExt};
 use outbox::item::Status;
 
 use crate::aws::messages::backlog;
 use crate::cli::Global;
+use crate::config::{Files, layer};
 use crate::context::Context;
 use crate::local::{self, Health};
-use crate::stack::bundle::declared_parameters;
+use crate::stack::parameters::{declared, giver};
 use crate::ui::Ui;
 
 /// A person does not wait longer for a proposal.
@@ -64,7 +65,10 @@ fn global() -> Global {
             options.extend(words.next_if(|_| takes_value));
         }
     }
-    Words::parse_from(options).global
+    let matches = Words::command().get_matches_from(&options);
+    let words = options.into_iter().map(Into::into).collect();
+    let layered = Files::read().and_then(|files| layer::<Words>(&matches, &files, words));
+    layered.map_or_else(|_| Words::parse_from(["disa"]).global, |(words, _)| words.global)
 }
 
 /// Profiles of the AWS configuration files.
@@ -91,7 +95,8 @@ fn profile_names(text: &str) -> Vec<String> {
 /// Parameters of the stack, for `deploy --set`; not those that name artifacts.
 pub fn parameters(typed: &OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy().into_owned();
-    let names = declared_parameters().into_iter().filter(|name| !name.ends_with("Key")).map(|name| format!("{name}="));
+    let names = declared().iter().map(|parameter| &parameter.name).filter(|name| giver(name).is_none());
+    let names = names.map(|name| format!("{name}="));
     names.filter(|name| name.starts_with(&typed)).map(CompletionCandidate::new).collect()
 }
 

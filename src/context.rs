@@ -9,6 +9,7 @@ use outbox::names::{Function, Names};
 
 use crate::aws::{self, Clients};
 use crate::cli::Global;
+use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::local;
 use crate::ui::Ui;
@@ -18,6 +19,7 @@ pub struct Context {
     pub names: Names,
     pub local: bool,
     pub clients: Clients,
+    pub settings: Settings,
     interrupted: Mutex<Option<Result<ExitCode>>>,
 }
 
@@ -27,7 +29,7 @@ impl Context {
         let names = Names { project: global.project.clone(), environment: global.env.clone() };
         if global.local && global.endpoint_url.is_some() {
             return Err(Error::usage("`--local` and `--endpoint-url` name two places")
-                .hint("one of them may be set in the environment: DISA_LOCAL, DISA_ENDPOINT_URL"));
+                .hint("`disa config` tells where each of them is set; DISA_LOCAL=0 takes `local` back"));
         }
         let endpoint = match global.local {
             true => Some(local::up(&ui).await?.endpoint()),
@@ -44,6 +46,7 @@ impl Context {
             names,
             local: global.local,
             clients: Clients::connect(target).await?,
+            settings: global.settings.clone(),
             interrupted: Mutex::default(),
         })
     }

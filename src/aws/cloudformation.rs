@@ -103,29 +103,19 @@ impl CloudFormation {
         Ok(latest.map(|(_, id)| id))
     }
 
-    /// The nested stacks of a stack: logical id and ARN.
-    pub async fn nested(&self, stack: &str) -> Result<Vec<(String, String)>, ServiceError> {
+    /// The ARNs of the stacks that exist and whose name begins so.
+    pub async fn stacks_named(&self, beginning: &str) -> Result<Vec<String>, ServiceError> {
         let mut found = vec![];
-        let mut pages = self.client.list_stack_resources().stack_name(stack).into_paginator().send();
+        let existing = StackStatus::values().iter().filter(|status| **status != "DELETE_COMPLETE");
+        let request = self.client.list_stacks().set_stack_status_filter(Some(existing.map(|s| (*s).into()).collect()));
+        let mut pages = request.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| describe(&error))?;
-            let stacks = page.stack_resource_summaries().iter();
-            let stacks = stacks.filter(|resource| resource.resource_type() == Some("AWS::CloudFormation::Stack"));
-            found.extend(stacks.filter_map(|resource| {
-                Some((resource.logical_resource_id()?.to_owned(), resource.physical_resource_id()?.to_owned()))
-            }));
+            let named = page.stack_summaries().iter();
+            let named = named.filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with(beginning)));
+            found.extend(named.filter_map(|stack| stack.stack_id()).map(str::to_owned));
         }
         Ok(found)
-    }
-
-    /// The physical id of a stack's resource; `None` when it has no such one.
-    pub async fn resource(&self, stack: &str, logical_id: &str) -> Result<Option<String>, ServiceError> {
-        let request = self.client.describe_stack_resources().stack_name(stack).logical_resource_id(logical_id);
-        let answer = match request.send().await.map_err(|error| describe(&error)) {
-            Err(error) if error.is("ValidationError") => return Ok(None),
-            answer => answer?,
-        };
-        Ok(answer.stack_resources().first().and_then(|resource| resource.physical_resource_id()).map(str::to_owned))
     }
 
     /// The newest event of a stack.
@@ -182,6 +172,25 @@ mod tests {
         let gateway = CloudFormation::new(&config);
         assert_eq!(gateway.stack("x").await, Ok(None));
         assert_eq!(gateway.stack("x").await.expect_err("denied").code, "AccessDenied");
+    }
+
+    #[tokio::test]
+    async fn resources_are_read_page_by_page_without_those_that_are_gone() {
+        let page = |status: &str, id: &str, next: &str| {
+            format!(
+                "<ListStackResourcesResponse><ListStackResourcesResult><StackResourceSummaries><member><LogicalResourceId>{id}</LogicalResourceId><PhysicalResourceId>p</PhysicalResourceId><ResourceType>AWS::SNS::Topic</ResourceType><ResourceStatus>{status}</ResourceStatus></member></StackResourceSummaries>{next}</ListStackResourcesResult></ListStackResourcesResponse>"
+            )
+        };
+        let pages = [
+            page("CREATE_COMPLETE", "A", "<NextToken>t</NextToken>"),
+            page("DELETE_COMPLETE", "B", "<NextToken>u</NextToken>"),
+            page("UPDATE_COMPLETE", "C", ""),
+        ];
+        let recorded: Vec<(u16, &str)> = pages.iter().map(|text| (200, text.as_str())).collect();
+        let (config, _) = answers(&recorded).await;
+        let found = CloudFormation::new(&config).resources("s").await.expect("resources");
+        let ids: Vec<&str> = found.iter().map(|resource| resource.logical_id.as_str()).collect();
+        assert_eq!(ids, ["A", "C"]);
     }
 
     #[test]

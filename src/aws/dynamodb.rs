@@ -1,6 +1,6 @@
 //! DynamoDB beyond the single message: the table itself and the backlog as a whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -22,6 +22,8 @@ pub struct DynamoDb {
 /// A table as far as a deployment must know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableState {
+    pub arn: String,
+    pub status: String,
     pub stream_arn: Option<String>,
     pub kms_key_arn: Option<String>,
     /// The attributes of its primary key.
@@ -45,6 +47,8 @@ impl DynamoDb {
     pub async fn table(&self, name: &str) -> Result<Option<TableState>, ServiceError> {
         match self.client.describe_table().table_name(name).send().await {
             Ok(answer) => Ok(answer.table().map(|table| TableState {
+                arn: table.table_arn().unwrap_or_default().to_owned(),
+                status: table.table_status().map_or("", |status| status.as_str()).to_owned(),
                 stream_arn: table.latest_stream_arn().map(str::to_owned),
                 kms_key_arn: table.sse_description().and_then(|sse| sse.kms_master_key_arn()).map(str::to_owned),
                 key: table.key_schema().iter().map(|part| part.attribute_name().to_owned()).collect(),
@@ -59,6 +63,24 @@ impl DynamoDb {
                 error => Err(error),
             },
         }
+    }
+
+    /// The tags of a table, by its ARN.
+    pub async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, ServiceError> {
+        let answer = self.client.list_tags_of_resource().resource_arn(arn).send().await;
+        let answer = answer.map_err(|error| describe(&error))?;
+        Ok(answer.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
+    }
+
+    pub async fn unprotect(&self, table: &str) -> Result<(), ServiceError> {
+        let request = self.client.update_table().table_name(table).deletion_protection_enabled(false);
+        request.send().await.map(|_| ()).map_err(|error| describe(&error))
+    }
+
+    /// Begins the deletion of a table that is not protected. A table with point-in-time recovery leaves a system
+    /// backup for 35 days (DynamoDB developer guide, "Point-in-time recovery").
+    pub async fn delete_table(&self, table: &str) -> Result<(), ServiceError> {
+        self.client.delete_table().table_name(table).send().await.map(|_| ()).map_err(|error| describe(&error))
     }
 
     /// Reads all pages of one backlog shard and keeps a sum of them.

@@ -52,6 +52,15 @@ impl Logs {
         Ok(false)
     }
 
+    /// Deletes a group with its events; one that is gone already is no error.
+    pub async fn delete_group(&self, group: &str) -> Result<(), ServiceError> {
+        let answer = self.client.delete_log_group().log_group_name(group).send().await;
+        match answer.map_err(|error| describe(&error)) {
+            Err(error) if !error.is("ResourceNotFoundException") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// The events of a group in a span of time, earliest first, page by page. `naming` narrows them to those that
     /// hold this word, where the service can do that: whoever reads them has to look again.
     pub fn events<'a>(

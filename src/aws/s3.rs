@@ -1,6 +1,7 @@
 //! S3: the bucket of the artifacts.
 
 mod settings;
+mod versions;
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
@@ -14,6 +15,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use gateway::{ServiceError, describe};
 use sha2::{Digest, Sha256};
+
+pub use versions::Versions;
 
 pub struct S3 {
     client: Client,

@@ -19,16 +19,16 @@ mod repair;
 
 pub use consent::agree;
 pub use follow::{attach, explained, follow};
-pub use prepare::{Prepared, Settings};
+pub use prepare::{Prepared, Setup, prefix, template_url};
 pub use repair::ours;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  disa deploy --local\n  disa deploy --profile mine --region eu-west-1\n  disa deploy --env prod --kms-key alias/mine --set RetentionSeconds=604800\n  disa deploy --target aarch64-unknown-linux-gnu\n  disa deploy --attach\n\nWhat would be replaced or removed is asked for first, and what holds data goes only when it is named\n(`disa plan` shows it). Whatever state the stack is in: a running operation is waited for, a failed one\nrepaired. Ctrl-C leaves the operation running: `--attach` follows it again, `disa cancel` takes it back."
+    after_help = "Examples:\n  disa deploy --local\n  disa deploy --profile mine --region eu-west-1\n  disa deploy --env prod --kms-key alias/mine --set RetentionSeconds=604800\n  disa deploy --parameters prod.toml --target aarch64-unknown-linux-gnu\n  disa deploy --attach\n\nWhat would be replaced or removed is asked for first, and what holds data goes only when it is named\n(`disa plan` shows it). Whatever state the stack is in: a running operation is waited for, a failed one\nrepaired. Ctrl-C leaves the operation running: `--attach` follows it again, `disa cancel` takes it back.\nParameters may also stand in disa.toml: see `disa config`."
 )]
 pub struct Deploy {
     #[command(flatten)]
-    settings: Settings,
+    setup: Setup,
     /// Do not ask before something is replaced, removed or created anew
     #[arg(long)]
     yes: bool,
@@ -39,7 +39,7 @@ pub struct Deploy {
     #[arg(long, value_name = "RESOURCE")]
     skip: Vec<String>,
     /// Begin nothing: follow the operation that runs, or tell how the last one ended
-    #[arg(long, conflicts_with_all = ["yes", "allow_replacement", "skip", "set", "kms_key", "target"])]
+    #[arg(long, conflicts_with_all = ["yes", "allow_replacement", "skip", "set", "parameters", "kms_key", "target"])]
     attach: bool,
 }
 
@@ -63,7 +63,9 @@ impl Deploy {
             return deployed(context, true).await;
         }
         let stack = repair::ready(context, self.yes, &self.skip).await?;
-        let Some(prepared) = self.settings.prepare(context, stack.as_ref()).await? else {
+        let prepared = self.setup.prepare(context, stack.as_ref()).await?;
+        let Some(change_set) = &prepared.change_set else {
+            prepared.record(context).await;
             context.ui.note("Nothing has changed: the stack is as it should be");
             return deployed(context, false).await;
         };
@@ -72,17 +74,18 @@ impl Deploy {
             prepared.discard(context).await?;
             return Err(error);
         }
-        execute(context, &prepared).await?;
+        execute(context, change_set, prepared.create).await?;
+        prepared.record(context).await;
         context.ui.note("Deployed");
         deployed(context, true).await
     }
 }
 
-async fn execute(context: &Context, prepared: &Prepared) -> Result<()> {
+async fn execute(context: &Context, change_set: &str, create: bool) -> Result<()> {
     let cloudformation = context.clients.cloudformation();
     let stack = existing(context).await?;
     let known = cloudformation.newest_event(&stack.id).await.doing("read the stack's events")?;
-    cloudformation.execute_change_set(&prepared.change_set).await.map_err(|error| {
+    cloudformation.execute_change_set(change_set).await.map_err(|error| {
         let stale =
             ["ChangeSetNotFound", "InvalidChangeSetStatus", "ValidationError"].iter().any(|code| error.is(code));
         let made = Error::service("cannot execute the change set", &error);
@@ -91,7 +94,7 @@ async fn execute(context: &Context, prepared: &Prepared) -> Result<()> {
             false => made,
         }
     })?;
-    let kind = if prepared.create { "creation" } else { "update" };
+    let kind = if create { "creation" } else { "update" };
     follow(context, &stack.id, Follower::after(&stack.id, known), kind).await
 }
 

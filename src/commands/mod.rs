@@ -3,6 +3,8 @@
 pub mod alarm;
 pub mod breaker;
 pub mod cancel;
+pub mod chosen;
+pub mod config;
 pub mod dead;
 pub mod demo;
 pub mod deploy;
@@ -13,10 +15,12 @@ pub mod drift;
 pub mod drill;
 pub mod executions;
 pub mod failed;
+pub mod gc;
 pub mod help;
 pub mod list;
 pub mod local;
 pub mod logs;
+pub mod outputs;
 pub mod plan;
 pub mod reconcile;
 pub mod retry;
@@ -24,6 +28,7 @@ pub mod selection;
 pub mod send;
 pub mod show;
 pub mod status;
+pub mod template;
 pub mod trace;
 
 use std::process::ExitCode;
@@ -58,6 +63,8 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
         Command::Man(command) => return command.run(&ui),
         Command::Reference(command) => return command.run(&ui),
         Command::Send(command) => return command.run(&global, ui).await,
+        Command::Template(command) => return command.run(&global, &ui).await,
+        Command::Config(command) => return command.run(&global, ui).await,
         _ => {}
     }
     let context = Context::connect(&global, ui).await?;
@@ -76,12 +83,14 @@ pub async fn run(cli: Cli, ui: Ui) -> Result<ExitCode> {
             Command::Plan(command) => command.run(&context).await,
             Command::Cancel(command) => command.run(&context).await,
             Command::Diagnose(command) => command.run(&context).await,
+            Command::Outputs(command) => command.run(&context).await,
             Command::Show(command) => command.run(&context).await,
             Command::List(command) => command.run(&context).await,
             Command::Failed(command) => command.run(&context).await,
             Command::Dead(command) => command.run(&context).await,
             Command::Retry(command) => command.run(&context).await,
             Command::Status(command) => command.run(&context).await,
+            Command::Gc(command) => command.run(&context).await,
             Command::Destroy(command) => command.run(&context).await,
             Command::Doctor(command) => command.run(&context).await,
             Command::Drift(command) => command.run(&context).await,

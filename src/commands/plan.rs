@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::deploy::{Prepared, Settings, ours};
+use super::deploy::{Prepared, Setup, ours};
 use crate::context::Context;
 use crate::error::{Error, FINDING, Result};
 use crate::stack::plan::{Action, Change, Counts, Plan, Property, Risk};
@@ -23,7 +23,7 @@ const VALUE: usize = 44;
 )]
 pub struct PlanCommand {
     #[command(flatten)]
-    settings: Settings,
+    setup: Setup,
     /// Answer 3 when there is something to deploy
     #[arg(long)]
     exit_code: bool,
@@ -56,12 +56,10 @@ impl PlanCommand {
                     .hint(format!("`{}` waits for what runs and repairs what is broken", context.again("deploy"))));
             }
         };
-        let prepared = self.settings.prepare(context, stack.as_ref()).await?;
-        let changed = prepared.is_some();
-        if let Some(prepared) = &prepared {
-            prepared.discard(context).await?;
-        }
-        let plan = prepared.map(|prepared| prepared.plan).unwrap_or_default();
+        let prepared = self.setup.prepare(context, stack.as_ref()).await?;
+        prepared.discard(context).await?;
+        let changed = prepared.change_set.is_some();
+        let plan = prepared.plan;
         context.ui.show(&Planned {
             stack: context.names.stack(),
             create: stack.is_none(),

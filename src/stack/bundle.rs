@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::functions::Code;
 
 /// The templates and the state machine lie in the binary as they stand in the repository.
-const ROOT: &str = include_str!("../../templates/disa-root-stack.yaml");
+pub const ROOT: &str = include_str!("../../templates/disa-root-stack.yaml");
 const STATE_MACHINE: &str = include_str!("../../asl/state-machine.json");
 const NESTED: [(&str, &str, &str); 6] = [
     ("DynamoDBTemplateKey", "dynamodb-stack", include_str!("../../templates/dynamodb-stack.yaml")),
@@ -58,26 +58,21 @@ pub fn bundle(prefix: &str, code: &BTreeMap<Function, Code>) -> Bundle {
     let key = add("cft/state-machine", "state-machine", "json", STATE_MACHINE.as_bytes());
     parameters.insert("StateMachineKey".to_owned(), key);
     for (function, code) in code {
-        let parameter = match function {
-            Function::InitProcess => "InitProcessCodeKey",
-            Function::Process => "ProcessCodeKey",
-            Function::Retry => "RetryCodeKey",
-        };
-        parameters.insert(parameter.to_owned(), add("code/rust", function.binary(), "zip", &code.zip));
+        let key = add("code/rust", function.binary(), "zip", &code.zip);
+        parameters.insert(code_parameter(*function).to_owned(), key);
         parameters.insert("Architecture".to_owned(), code.architecture.as_str().to_owned());
     }
     let root_key = add("cft", "disa-root-stack", "yaml", ROOT.as_bytes());
     Bundle { artifacts, root_key, parameters }
 }
 
-/// The names of the parameters that the root template declares.
-pub fn declared_parameters() -> Vec<&'static str> {
-    let section = ROOT.lines().skip_while(|line| *line != "Parameters:").skip(1);
-    section
-        .take_while(|line| line.is_empty() || line.starts_with(' '))
-        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
-        .filter_map(|line| line.trim().strip_suffix(':'))
-        .collect()
+/// The parameter that names a function's zip.
+pub fn code_parameter(function: Function) -> &'static str {
+    match function {
+        Function::InitProcess => "InitProcessCodeKey",
+        Function::Process => "ProcessCodeKey",
+        Function::Retry => "RetryCodeKey",
+    }
 }
 
 /// 16 hexadecimal digits of the SHA-256 of the content.
@@ -88,6 +83,7 @@ fn content_hash(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::functions::{Architecture, Code};
+    use super::super::parameters;
     use super::*;
 
     fn code(byte: u8) -> BTreeMap<Function, Code> {
@@ -99,7 +95,7 @@ mod tests {
     fn every_key_parameter_is_declared_and_uploaded() {
         let bundle = bundle("0066-disa", &code(1));
         for (name, value) in &bundle.parameters {
-            assert!(declared_parameters().contains(&name.as_str()), "{name}");
+            assert!(parameters::find(name).is_some(), "{name}");
             let uploaded = bundle.artifacts.iter().any(|artifact| &artifact.key == value);
             assert!(uploaded || name == "Architecture", "{name}={value}");
         }

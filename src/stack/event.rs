@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::status::operation;
 
-const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
+pub const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

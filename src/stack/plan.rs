@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
+use super::event::STACK_TYPE;
 
 /// What is lost when one of these goes: messages, what they are encrypted with, dead letters, logs, artifacts,
 /// and the subscriptions of a topic.

@@ -61,6 +61,16 @@ pub fn shortened(text: &str, most: usize) -> String {
     }
 }
 
+/// An amount of bytes: `512 B`, `1.9 MiB`.
+pub fn bytes(amount: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", amount / unit, amount % unit * 10 / unit);
+    match amount {
+        0..1_024 => format!("{amount} B"),
+        1_024..1_048_576 => format!("{} KiB", tenths(1_024)),
+        _ => format!("{} MiB", tenths(1_048_576)),
+    }
+}
+
 /// `1 message`, `2 messages`.
 pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -103,6 +113,11 @@ mod tests {
         assert_eq!(relative(46_000, 1_000), "in 45s");
         assert_eq!(relative(1_500, 1_000), "in 0s");
         assert_eq!(relative(1_000, 1_500), "now");
+    }
+
+    #[test]
+    fn amounts_of_bytes_have_a_unit() {
+        assert_eq!([bytes(0), bytes(1_023), bytes(1_536), bytes(2_097_151)], ["0 B", "1023 B", "1.5 KiB", "1.9 MiB"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! `disa` command as a user calls it. The run starts an engine of its own on a free port, and stops it.
 
 mod breaker;
+mod configuring;
 mod delivery;
 mod deploying;
 mod examining;
@@ -12,6 +13,7 @@ mod holding;
 mod operating;
 mod permissions;
 mod proxy;
+mod removing;
 mod retrying;
 mod scene;
 mod stack;
@@ -49,6 +51,8 @@ fn trials(world: Option<&'static World>) -> Vec<Trial> {
         ("examining", examining::TESTS),
         ("stack", stack::TESTS),
         ("deploying", deploying::TESTS),
+        ("configuring", configuring::TESTS),
+        ("removing", removing::TESTS),
         ("watching", watching::TESTS),
         ("faults", faults::TESTS),
     ];

@@ -128,7 +128,12 @@ fn disa(data: &PathBuf, instance: &str) -> Command {
             command.env_remove(&name);
         }
     }
-    command.env("DISA_DATA_DIR", data).env("DISA_LOCAL_INSTANCE", instance).env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+        .env("DISA_CONFIG", "")
+        .env("DISA_DATA_DIR", data)
+        .env("DISA_LOCAL_INSTANCE", instance)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
     command
 }
 
@@ -178,7 +183,7 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    fn new(world: &'static World, project: &str) -> Deployment {
+    pub fn new(world: &'static World, project: &str) -> Deployment {
         let names = Names { project: project.to_owned(), environment: "devl".to_owned() };
         let queue = format!("{project}-listener");
         let (sqs, sns) = (aws_sdk_sqs::Client::new(&world.config), aws_sdk_sns::Client::new(&world.config));

@@ -5,9 +5,8 @@ use gateway::{ServiceError, describe};
 
 use super::CloudFormation;
 use crate::stack::doctor::Use;
+use crate::stack::event::STACK_TYPE;
 use crate::stack::tree::{Branch, Resource};
-
-const STACK_TYPE: &str = "AWS::CloudFormation::Stack";
 
 impl CloudFormation {
     /// The stacks of the account and region, nested ones too, and their quota.

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
+use clap_complete::engine::ArgValueCandidates;
 
 use super::artifacts::{ensure_bucket, upload};
 use super::poll_interval;
 use crate::aws::change_set::{ChangeSet, Wanted};
 use crate::aws::cloudformation::{CloudFormation, Stack};
 use crate::aws::kms::Key;
+use crate::commands::chosen::Chosen;
 use crate::commands::doctor::{Intent, codes, preflight};
-use crate::complete;
+use crate::commands::gc;
 use crate::context::{Context, pause};
 use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::bundle::{self, Bundle};
@@ -24,13 +25,12 @@ const CHANGE_SET_LIMIT: Duration = Duration::from_secs(600);
 
 /// What is to be deployed.
 #[derive(Args, Debug)]
-pub struct Settings {
+pub struct Setup {
     /// Encrypt with this key of yours (id, ARN or alias); else the stack makes one
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
-    /// Set a parameter of the stack; what is not set keeps its deployed value
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = parameters::assignment, add = ArgValueCompleter::new(complete::parameters))]
-    set: Vec<(String, String)>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Bucket of the artifacts; made if it is missing
     #[arg(long, value_name = "NAME")]
     bucket: Option<String>,
@@ -45,19 +45,31 @@ pub struct Settings {
     ignore: Vec<Code>,
 }
 
-/// A change set that can be executed.
+/// A deployment that only needs to be executed.
 pub struct Prepared {
-    pub change_set: String,
     pub create: bool,
+    /// `None` when nothing changes.
+    pub change_set: Option<String>,
     pub plan: Plan,
+    account: String,
+    bucket: String,
+    prefix: String,
+    bundle: Bundle,
 }
 
-impl Settings {
-    /// Uploads the artifacts and has the change set worked out; `None` when it holds no change. `stack` is the
-    /// one that is to be updated.
-    pub async fn prepare(&self, context: &Context, stack: Option<&Stack>) -> Result<Option<Prepared>> {
+impl Setup {
+    /// Uploads the artifacts and has the change set worked out. `stack` is the one that is to be updated.
+    pub async fn prepare(self, context: &Context, stack: Option<&Stack>) -> Result<Prepared> {
+        let values = self.chosen.texts(&context.settings)?;
         let identity = context.account().await?;
-        preflight(context, self.intent(), &self.ignore).await?;
+        let set: Vec<(String, String)> = values.clone().into_iter().collect();
+        let intent = Intent {
+            kms_key: self.kms_key.as_deref(),
+            bucket: self.bucket.as_deref(),
+            set: &set,
+            target: self.target.as_deref(),
+        };
+        preflight(context, intent, &self.ignore).await?;
         let key = match &self.kms_key {
             Some(id) => Some(context.clients.kms().key(id).await.doing(&format!("look at the key {id}"))?),
             None => None,
@@ -65,66 +77,81 @@ impl Settings {
         let build = functions::Build { quick: context.local, target: self.target.as_deref() };
         let code = functions::code(build, &context.ui).await?;
         let bundle = bundle::bundle(&self.prefix, &code);
-        let bucket =
-            self.bucket.clone().unwrap_or_else(|| context.names.bucket(&identity.account, &context.clients.region));
+        let bucket = self.bucket.unwrap_or_else(|| context.names.bucket(&identity.account, &context.clients.region));
         ensure_bucket(context, &identity, &bucket).await?;
         upload(context, &identity, &bucket, &bundle).await?;
-        let chosen = self.chosen(context, stack.is_none(), key.as_ref()).await?;
+        let chosen = chosen(context, stack.is_none(), key.as_ref(), values).await?;
         let deployed = stack.map(|stack| &stack.parameters);
         let parameters = parameters::merge(deployed, required(context, &bucket, &bundle), chosen);
-        let wanted = Wanted {
-            stack: &context.names.stack(),
-            template_url: &template_url(context, &bucket, &bundle.root_key),
-            parameters: &parameters,
-            tags: &tags(context),
-            create: stack.is_none(),
-            with_nested: true,
-        };
-        let cloudformation = context.clients.cloudformation();
-        let _progress = context.ui.progress("working the change set out", None);
-        let Some(change_set) = change_set(context, &cloudformation, wanted).await? else { return Ok(None) };
-        let changes = cloudformation.changes(&change_set).await.doing("read the change set")?;
-        let parameters = deployed.map(|deployed| parameters::changes(deployed, &parameters)).unwrap_or_default();
-        let plan = Plan { parameters, changes }.pruned();
-        if plan.is_empty() && stack.is_some() {
-            discard(&cloudformation, &change_set).await?;
-            return Ok(None);
-        }
-        Ok(Some(Prepared { change_set, create: stack.is_none(), plan }))
-    }
-
-    fn intent(&self) -> Intent<'_> {
-        Intent {
-            kms_key: self.kms_key.as_deref(),
-            bucket: self.bucket.as_deref(),
-            set: &self.set,
-            target: self.target.as_deref(),
-        }
-    }
-
-    /// The parameters that were asked for, and on a first deployment those that the place demands.
-    async fn chosen(&self, context: &Context, create: bool, key: Option<&Key>) -> Result<BTreeMap<String, String>> {
-        let mut chosen = BTreeMap::new();
-        if create {
-            chosen.extend(left_behind(context).await?);
-            if context.local {
-                // The engine judges the alarm by the datapoints of one period: a short one makes it lively.
-                chosen.insert("AlarmPeriodInSeconds".to_owned(), "10".to_owned());
-            }
-        }
-        if let Some(key) = key {
-            chosen.insert("KmsMasterKeyId".to_owned(), key.arn.clone());
-        }
-        chosen.extend(self.set.iter().cloned());
-        Ok(chosen)
+        let (change_set, plan) = plan(context, &bucket, &bundle.root_key, &parameters, deployed).await?;
+        let (create, account, prefix) = (stack.is_none(), identity.account, self.prefix);
+        Ok(Prepared { create, change_set, plan, account, bucket, prefix, bundle })
     }
 }
 
+/// The parameters that were asked for, and on a first deployment those that the place demands.
+async fn chosen(
+    context: &Context,
+    create: bool,
+    key: Option<&Key>,
+    values: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
+    let mut chosen = BTreeMap::new();
+    if create {
+        chosen.extend(left_behind(context).await?);
+        if context.local {
+            let (name, value) = parameters::LOCAL_PERIOD;
+            chosen.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    if let Some(key) = key {
+        chosen.insert("KmsMasterKeyId".to_owned(), key.arn.clone());
+    }
+    chosen.extend(values);
+    Ok(chosen)
+}
+
+/// The change set and what it would do; none where nothing would change.
+async fn plan(
+    context: &Context,
+    bucket: &str,
+    root_key: &str,
+    parameters: &BTreeMap<String, Option<String>>,
+    deployed: Option<&BTreeMap<String, String>>,
+) -> Result<(Option<String>, Plan)> {
+    let cloudformation = context.clients.cloudformation();
+    let wanted = Wanted {
+        stack: &context.names.stack(),
+        template_url: &template_url(&context.clients.region, bucket, root_key),
+        parameters,
+        tags: &tags(context),
+        create: deployed.is_none(),
+        with_nested: true,
+    };
+    let _progress = context.ui.progress("working the change set out", None);
+    let Some(arn) = change_set(context, &cloudformation, wanted).await? else { return Ok((None, Plan::default())) };
+    let changes = cloudformation.changes(&arn).await.doing("read the change set")?;
+    let parameters = deployed.map(|deployed| parameters::changes(deployed, parameters)).unwrap_or_default();
+    let plan = Plan { parameters, changes }.pruned();
+    if plan.is_empty() && deployed.is_some() {
+        discard(&cloudformation, &arn).await?;
+        return Ok((None, plan));
+    }
+    Ok((Some(arn), plan))
+}
+
 impl Prepared {
+    /// Notes what a deployment that went well has used.
+    pub async fn record(&self, context: &Context) {
+        gc::record(context, &self.account, &self.bucket, &self.prefix, &self.bundle).await;
+    }
+
     /// Takes the change set back; the shell of a stack that was to be created goes with it.
     pub async fn discard(&self, context: &Context) -> Result<()> {
         let cloudformation = context.clients.cloudformation();
-        discard(&cloudformation, &self.change_set).await?;
+        if let Some(arn) = &self.change_set {
+            discard(&cloudformation, arn).await?;
+        }
         if self.create {
             let name = context.names.stack();
             let shell = cloudformation.stack(&name).await.doing("look at the stack")?;
@@ -218,13 +245,12 @@ fn tags(context: &Context) -> BTreeMap<String, String> {
 }
 
 /// Path-style and regional, as the nested ones.
-fn template_url(context: &Context, bucket: &str, key: &str) -> String {
-    let region = &context.clients.region;
+pub fn template_url(region: &str, bucket: &str, key: &str) -> String {
     let suffix = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("https://s3.{region}.{suffix}/{bucket}/{key}")
 }
 
-fn prefix(text: &str) -> std::result::Result<String, String> {
+pub fn prefix(text: &str) -> std::result::Result<String, String> {
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
     if plain && !text.is_empty() && !text.starts_with('/') && !text.ends_with('/') {
         Ok(text.to_owned())

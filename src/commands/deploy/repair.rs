@@ -9,8 +9,9 @@ use super::poll_interval;
 use crate::aws::cloudformation::Stack;
 use crate::context::{Context, pause};
 use crate::error::{Doing, Error, Kind, Result};
-use crate::stack::event::Follower;
+use crate::stack::event::{Follower, STACK_TYPE};
 use crate::stack::status::{Next, next};
+use crate::stack::tree::Resource;
 
 /// A deletion of what was never in use is done in minutes.
 const DELETION_LIMIT: Duration = Duration::from_secs(1800);
@@ -131,8 +132,10 @@ async fn delete(context: &Context, stack: &Stack, yes: bool) -> Result<()> {
 /// A nested stack that was deleted by hand makes every update fail.
 async fn whole(context: &Context, stack: &Stack) -> Result<()> {
     let cloudformation = context.clients.cloudformation();
-    for (logical_id, arn) in cloudformation.nested(&stack.id).await.doing("look at the nested stacks")? {
-        let nested = cloudformation.stack(&arn).await.doing(&format!("look at the nested stack {logical_id}"))?;
+    let resources = cloudformation.resources(&stack.id).await.doing("look at the nested stacks")?;
+    for Resource { logical_id, physical_id, .. } in resources.into_iter().filter(|found| found.kind == STACK_TYPE) {
+        let nested =
+            cloudformation.stack(&physical_id).await.doing(&format!("look at the nested stack {logical_id}"))?;
         if nested.is_none_or(|nested| nested.status == "DELETE_COMPLETE") {
             return Err(Error::failed(format!("the nested stack {logical_id} is gone: it was deleted by hand"))
                 .because("CloudFormation updates no stack that misses one of its nested stacks")

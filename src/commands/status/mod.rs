@@ -154,7 +154,7 @@ async fn look(context: &Context) -> Result<StatusView> {
 }
 
 /// Reads the whole backlog index: what is counted is what is there.
-async fn backlog(context: &Context) -> Result<Backlog> {
+pub async fn backlog(context: &Context) -> Result<Backlog> {
     let table = context.names.table();
     let dynamodb = context.clients.dynamodb();
     let (table, dynamodb) = (&table, &dynamodb);
