@@ -138,7 +138,7 @@ pub enum Command {
     /// Executions of the state machine: what ran, what happened in them
     #[command(subcommand)]
     Executions(commands::executions::Executions),
-    /// The alarm that is the breaker
+    /// The alarms: the breaker, dead and old messages, dead letters
     #[command(subcommand)]
     Alarm(commands::alarm::Alarm),
     /// What the functions wrote, in one order

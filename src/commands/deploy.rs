@@ -70,6 +70,12 @@ impl Deploy {
             Some(id) => Some(usable_key(context, &identity, id).await?),
             None => None,
         };
+        let create = then != Next::Update;
+        let deployed = stack.as_ref().filter(|_| !create).map(|stack| &stack.parameters);
+        let chosen = self.chosen(context, create, key.as_ref()).await?;
+        if let Some(key) = parameters::key_of_alarm_topic(deployed, &chosen) {
+            check_alarms_key(context, &identity, key).await?;
+        }
         let build = functions::Build { quick: context.local, target: self.target.as_deref() };
         let code = functions::code(build, &context.ui).await?;
         let bundle = bundle::bundle(&self.prefix, &code);
@@ -80,9 +86,6 @@ impl Deploy {
         if then == Next::Recreate {
             remove_unborn(&cloudformation, &name, &context.ui).await?;
         }
-        let create = then != Next::Update;
-        let deployed = stack.as_ref().filter(|_| !create).map(|stack| &stack.parameters);
-        let chosen = self.chosen(context, create, key.as_ref()).await?;
         let wanted = Wanted {
             stack: &name,
             template_url: &template_url(context, &bucket, &bundle.root_key),
@@ -106,6 +109,10 @@ impl Deploy {
             if context.local {
                 // The engine judges the alarm by the datapoints of one period: a short one makes it lively.
                 chosen.insert("AlarmPeriodInSeconds".to_owned(), "10".to_owned());
+                // Its alarms ignore dimensions: metrics of its own keep a deployment's alarms from another's.
+                let own = format!("{}-{}-", context.names.project, context.names.environment);
+                chosen.insert("MetricName".to_owned(), format!("{own}sns-send-status-code"));
+                chosen.insert("MetricPrefix".to_owned(), own);
             }
         }
         if let Some(key) = key {
@@ -176,6 +183,25 @@ async fn usable_key(context: &Context, identity: &Identity, id: &str) -> Result<
             .hint(format!("add this statement to the key's policy:\n{statement}")));
     }
     Ok(key)
+}
+
+/// Mails about alarms would stay away silently if the key of their topic did not let CloudWatch in.
+async fn check_alarms_key(context: &Context, identity: &Identity, arn: &str) -> Result<()> {
+    let policy = context.clients.kms().policy(arn).await.doing(&format!("read the policy of the key {arn}"))?;
+    if context.local || key_policy::lets_alarms_in(&policy) {
+        return Ok(());
+    }
+    let (names, region) = (&context.names, &context.clients.region);
+    let statement = key_policy::alarms_statement(
+        &identity.partition,
+        region,
+        &identity.account,
+        &names.project,
+        &names.environment,
+    );
+    let statement = serde_json::to_string_pretty(&statement).unwrap_or_default();
+    Err(Error::new(Kind::Access, format!("the policy of the key {arn} does not let the alarms tell the AlarmEmail"))
+        .hint(format!("add this statement to the key's policy:\n{statement}")))
 }
 
 async fn ensure_bucket(context: &Context, identity: &Identity, name: &str) -> Result<()> {

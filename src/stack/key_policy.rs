@@ -22,17 +22,50 @@ pub fn logs_statement(partition: &str, region: &str, account: &str, project: &st
     })
 }
 
-/// Whether some statement allows the log service of the region to encrypt. Its conditions are not weighed:
-/// this finds what is missing, it does not prove what is there.
+/// The statement that the alarms need to tell a topic which the key encrypts.
+/// Source: SNS developer guide, "Enable compatibility between event sources from AWS services and encrypted
+/// topics".
+pub fn alarms_statement(partition: &str, region: &str, account: &str, project: &str, environment: &str) -> Value {
+    let alarms = format!("arn:{partition}:cloudwatch:{region}:{account}:alarm:{project}-{environment}-*");
+    json!({
+        "Sid": "DisaAlarms",
+        "Effect": "Allow",
+        "Principal": { "Service": ALARMS },
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
+        "Condition": {
+            "StringEquals": { "aws:SourceAccount": account },
+            "ArnLike": { "aws:SourceArn": alarms }
+        }
+    })
+}
+
+const ALARMS: &str = "cloudwatch.amazonaws.com";
+
+/// Whether the log service of the region may encrypt.
 pub fn lets_logs_in(policy: &str, region: &str) -> bool {
+    lets_in(policy, &format!("logs.{region}.amazonaws.com"), &["kms:Encrypt"])
+}
+
+/// Whether the alarms may tell an encrypted topic.
+pub fn lets_alarms_in(policy: &str) -> bool {
+    lets_in(policy, ALARMS, &["kms:Decrypt", "kms:GenerateDataKey"])
+}
+
+/// Whether each action is allowed to a service by some statement. Conditions are not weighed: this finds what
+/// is missing, it does not prove what is there.
+fn lets_in(policy: &str, service: &str, actions: &[&str]) -> bool {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
-    let service = format!("logs.{region}.amazonaws.com");
-    statements(&policy).iter().any(|statement| {
-        statement["Effect"] == "Allow"
-            && texts(&statement["Principal"]["Service"]).contains(&service.as_str())
-            && texts(&statement["Action"])
-                .iter()
-                .any(|action| matches!(*action, "kms:*" | "kms:Encrypt" | "kms:Encrypt*"))
+    let covers = |pattern: &str, action: &str| match pattern.strip_suffix('*') {
+        Some(beginning) => action.starts_with(beginning),
+        None => pattern == action,
+    };
+    actions.iter().all(|action| {
+        statements(&policy).iter().any(|statement| {
+            statement["Effect"] == "Allow"
+                && texts(&statement["Principal"]["Service"]).contains(&service)
+                && texts(&statement["Action"]).iter().any(|pattern| covers(pattern, action))
+        })
     })
 }
 
@@ -74,6 +107,38 @@ mod tests {
         assert!(lets_logs_in(&policy, "eu-west-1"));
         assert!(!lets_logs_in(&policy, "us-east-1"));
         assert!(!lets_logs_in("not json", "eu-west-1"));
+    }
+
+    #[test]
+    fn the_alarms_need_both_actions_and_a_statement_of_their_own() {
+        let statement = alarms_statement("aws", "eu-west-1", "123456789012", "disa", "devl");
+        assert!(lets_alarms_in(&json!({ "Statement": [statement] }).to_string()));
+        let mut half = statement.clone();
+        half["Action"] = json!(["kms:Decrypt"]);
+        let mut rest = statement;
+        rest["Action"] = json!("kms:GenerateDataKey*");
+        assert!(!lets_alarms_in(&json!({ "Statement": [half] }).to_string()));
+        assert!(lets_alarms_in(&json!({ "Statement": [half, rest] }).to_string()));
+        let logs = logs_statement("aws", "eu-west-1", "123456789012", "disa", "devl");
+        assert!(!lets_alarms_in(&json!({ "Statement": [logs] }).to_string()));
+    }
+
+    /// The key that the stack makes lets in whom an operator's own key is asked to let in.
+    #[test]
+    fn the_key_of_the_stack_has_the_same_statements() {
+        let template = crate::stack::bundle::root_template();
+        for part in ["cloudwatch.amazonaws.com", "kms:GenerateDataKey*", "aws:SourceAccount: !Ref AWS::AccountId"] {
+            assert!(template.contains(part), "{part}");
+        }
+        let arn = alarms_statement(
+            "${AWS::Partition}",
+            "${AWS::Region}",
+            "${AWS::AccountId}",
+            "${ProjectName}",
+            "${Environment}",
+        );
+        let arn = arn["Condition"]["ArnLike"]["aws:SourceArn"].as_str().expect("an ARN");
+        assert!(template.contains(&format!("aws:SourceArn: !Sub \"{arn}\"")), "{arn}");
     }
 
     #[test]

@@ -18,6 +18,19 @@ pub fn merge(
     merged
 }
 
+/// The key of the alarms' topic, when this change gives the topic its address or its key, and the stack does not
+/// make the key itself.
+pub fn key_of_alarm_topic<'a>(
+    deployed: Option<&'a BTreeMap<String, String>>,
+    chosen: &'a BTreeMap<String, String>,
+) -> Option<&'a str> {
+    const NAMES: [&str; 2] = ["AlarmEmail", "KmsMasterKeyId"];
+    NAMES.iter().find(|name| chosen.contains_key(**name))?;
+    let value = |name| chosen.get(name).or_else(|| deployed?.get(name)).filter(|value| !value.is_empty());
+    let [email, key] = NAMES.map(value);
+    email.and(key).map(String::as_str)
+}
+
 /// Reads `Name=Value` from the command line.
 pub fn assignment(text: &str) -> Result<(String, String), String> {
     let Some((name, value)) = text.split_once('=') else { return Err("this is not Name=Value".to_owned()) };
@@ -42,6 +55,25 @@ mod tests {
         let expected = [("BatchSize", None), ("ProcessCodeKey", Some("new")), ("RampStart", Some("5"))];
         let expected = expected.map(|(k, v)| (k.to_owned(), v.map(str::to_owned)));
         assert_eq!(merged, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn the_key_matters_when_it_or_the_address_is_new_and_both_are_there() {
+        let (email, key) = (("AlarmEmail", "a@b"), ("KmsMasterKeyId", "arn"));
+        let cases: [(&[(&str, &str)], &[(&str, &str)], Option<&str>); 7] = [
+            (&[], &[email, key], Some("arn")),
+            (&[key], &[email], Some("arn")),
+            (&[email], &[key], Some("arn")),
+            (&[email, key], &[("BatchSize", "7")], None),
+            (&[key], &[("AlarmEmail", "")], None),
+            (&[email, key], &[("KmsMasterKeyId", "")], None),
+            (&[], &[email], None),
+        ];
+        for (deployed, chosen, expected) in cases {
+            let (deployed, chosen) = (map(deployed), map(chosen));
+            assert_eq!(key_of_alarm_topic(Some(&deployed), &chosen), expected, "{deployed:?} {chosen:?}");
+        }
+        assert_eq!(key_of_alarm_topic(None, &map(&[email, key])), Some("arn"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod delivery;
 mod faults;
 mod feeding;
 mod finding;
+mod monitoring;
 mod operating;
 mod permissions;
 mod proxy;
@@ -34,13 +35,14 @@ fn main() {
 type Test = fn(&'static World);
 
 fn trials(world: Option<&'static World>) -> Vec<Trial> {
-    let modules: [(&str, &[(&str, Test)]); 10] = [
+    let modules: [(&str, &[(&str, Test)]); 11] = [
         ("delivery", delivery::TESTS),
         ("retrying", retrying::TESTS),
         ("breaker", breaker::TESTS),
         ("finding", finding::TESTS),
         ("operating", operating::TESTS),
         ("feeding", feeding::TESTS),
+        ("monitoring", monitoring::TESTS),
         ("permissions", permissions::TESTS),
         ("stack", stack::TESTS),
         ("watching", watching::TESTS),
