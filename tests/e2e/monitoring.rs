@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudwatch::types::{Dimension, Statistic};
-use outbox::item::Status;
+use outbox::item::{Status, backlog_shard};
 use outbox::names::{Alarm, Function, metric};
 use serde_json::{Value, json};
 
 use crate::Test;
-use crate::world::{Deployment, NO_SCHEDULE, World, now, s, wait};
+use crate::world::{Deployment, NO_SCHEDULE, World, n, now, s, wait};
 
 pub const TESTS: &[(&str, Test)] =
     &[("metrics_arrive_and_a_dead_message_sets_off_its_alarm", dead), ("the_alarms_tell_a_topic_or_an_address", told)];
@@ -34,7 +34,7 @@ fn measured(deployment: &Deployment, name: &str) -> Option<(f64, f64)> {
 
 fn alarms(deployment: &Deployment) -> BTreeMap<String, Value> {
     let listed = deployment.ok(&["alarm", "list"]);
-    let rows = listed["alarms"].as_array().expect("rows").clone();
+    let rows = listed["items"].as_array().expect("rows").clone();
     rows.into_iter().map(|row| (row["alarm"].as_str().expect("a word").to_owned(), row)).collect()
 }
 
@@ -49,30 +49,53 @@ fn dead(world: &'static World) {
     deployment.ok(&["send", "x", "--id", "good", "--wait"]);
     deployment.put_by_hand("poison", &[("message", s(""))]);
     deployment.await_status("poison", Status::Dead);
-    // The oldest of what waits, half an hour old; it is delivered only after the census.
-    let lease = 3_600_000;
-    deployment.write_leased(&["held".to_owned()], lease);
+    // One that waits for its next attempt, in an hour, and has waited for half an hour.
+    let fields = [
+        ("message", s("x")),
+        ("sendStatus", s("Failure")),
+        ("backlogShard", s(&backlog_shard(Status::Failure, "old"))),
+        ("attempts", n(2)),
+        ("dueAt", n(now() + 3_600_000)),
+        ("createdAt", n(now() - 1_800_000)),
+        ("updatedAt", n(now())),
+    ];
+    deployment.put_by_hand("old", &fields);
     assert_eq!(measured(&deployment, &name(metric::DEAD)), None, "only the retry function counts");
-    deployment.invoke(Function::Retry, &json!({})).expect("an answer");
+    let answer = deployment.invoke(Function::Retry, &json!({})).expect("an answer");
+    assert_eq!((&answer["claimed"], &answer["remaining"]), (&json!(0), &json!(0)));
 
     let dead = wait("the dead message to be counted", || measured(&deployment, &name(metric::DEAD)));
     assert_eq!(dead, (1.0, 1.0));
-    for one in [metric::PENDING, metric::FAILED, metric::OLDEST] {
-        assert_eq!(measured(&deployment, &name(one)).expect(one).1, 1.0, "{one}");
-    }
+    assert_eq!(measured(&deployment, &name(metric::PENDING)), Some((0.0, 1.0)));
+    assert_eq!(measured(&deployment, &name(metric::FAILED)), Some((1.0, 1.0)));
+    let (age, samples) = measured(&deployment, &name(metric::OLDEST)).expect("an age");
+    assert!((1_800.0..1_900.0).contains(&age) && samples == 1.0, "{age} {samples}");
     let delivered = wait("the latency", || measured(&deployment, &name(metric::LATENCY)));
     assert!(delivered.0 < 60_000.0 && delivered.1 >= 1.0, "{delivered:?}");
     assert!(measured(&deployment, "status-monitored").is_some_and(|(largest, _)| largest == 200.0));
 
     let alarms = alarms(&deployment);
     assert_eq!(alarms["dead"]["state"], "ALARM", "{alarms:?}");
-    assert_eq!((&alarms["oldest"]["state"], &alarms["breaker"]["state"]), (&json!("OK"), &json!("OK")), "{alarms:?}");
+    assert_eq!(
+        (&alarms["oldest"]["state"], &alarms["breaker"]["state"]),
+        (&json!("ALARM"), &json!("OK")),
+        "{alarms:?}"
+    );
     let shown = deployment.ok(&["alarm", "show", "dead"]);
     assert_eq!((&shown["state"], &shown["name"]), (&json!("ALARM"), &json!("monitored-devl-dead-messages")));
     assert_eq!(shown["datapoints"][0]["value"], 1.0, "{shown}");
     assert!(shown["next"].as_str().is_some_and(|next| next.starts_with("disa dead list --local")), "{shown}");
     let changes = deployment.ok(&["alarm", "history", "dead"]);
-    assert_eq!(changes["changes"][0]["to"], "ALARM", "{changes}");
+    assert_eq!(changes["items"][0]["to"], "ALARM", "{changes}");
+    let status = deployment.ok(&["status"]);
+    let findings = status["findings"].as_array().expect("findings");
+    for part in ["a message waits too long", "1 dead: `disa dead list"] {
+        assert!(
+            findings.iter().any(|one| one.as_str().is_some_and(|one| one.starts_with(part))),
+            "{part}: {findings:?}"
+        );
+    }
+    assert_eq!(status["alarms"]["dead"]["state"], "ALARM", "{status}");
     let text = deployment.run(&["alarm", "list"]).out;
     assert!(text.lines().any(|line| line.starts_with("dead ") && line.contains("ALARM")), "{text}");
 }
