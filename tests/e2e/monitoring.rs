@@ -14,7 +14,7 @@ pub const TESTS: &[(&str, Test)] =
     &[("metrics_arrive_and_a_dead_message_sets_off_its_alarm", dead), ("the_alarms_tell_a_topic_or_an_address", told)];
 
 /// The largest value of a metric so far, and how many values it had.
-fn measured(deployment: &Deployment, name: &str) -> Option<(f64, f64)> {
+pub fn measured(deployment: &Deployment, name: &str) -> Option<(f64, f64)> {
     let client = aws_sdk_cloudwatch::Client::new(&deployment.world.config);
     let time = |ms| aws_sdk_cloudwatch::primitives::DateTime::from_millis(ms);
     let request = client

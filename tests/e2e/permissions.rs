@@ -1,12 +1,14 @@
 //! The flow with the engine enforcing the functions' IAM policies.
 
 use outbox::item::Status;
+use outbox::names::{Function, metric};
 use serde_json::json;
 
 use crate::Test;
 use crate::delivery::all_executions_end;
+use crate::monitoring::measured;
 use crate::scene::{Scene, recover};
-use crate::world::{World, s};
+use crate::world::{World, s, wait};
 
 pub const TESTS: &[(&str, Test)] = &[("each_function_may_do_what_it_does_and_no_more", enforced)];
 
@@ -31,5 +33,7 @@ fn flow(world: &'static World) {
     all_executions_end(deployment);
     recover(deployment, &["refused".to_owned()]);
     deployment.await_arrival("refused");
+    deployment.invoke(Function::Retry, &json!({})).expect("an answer");
+    wait("the retry function's metric", || measured(deployment, &format!("auth-devl-{}", metric::OLDEST)));
     assert_eq!(deployment.ok(&["status"])["findings"], json!([]));
 }

@@ -93,8 +93,7 @@ fn meaning(alarm: Name, state: &str) -> &'static str {
         (Name::StreamDeadLetters, "ALARM") => "batches of the stream were given up",
         (Name::ScheduleDeadLetters, "ALARM") => "runs of the schedule were lost",
         (_, "OK") => "the queue is empty",
-        (Name::Dead | Name::Oldest, _) => "the retry function has not told anything yet",
-        _ => "the queue was never used",
+        _ => "nothing was measured yet",
     }
 }
 
