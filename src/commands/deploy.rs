@@ -187,8 +187,11 @@ async fn usable_key(context: &Context, identity: &Identity, id: &str) -> Result<
 
 /// Mails about alarms would stay away silently if the key of their topic did not let CloudWatch in.
 async fn check_alarms_key(context: &Context, identity: &Identity, arn: &str) -> Result<()> {
+    if context.local {
+        return Ok(());
+    }
     let policy = context.clients.kms().policy(arn).await.doing(&format!("read the policy of the key {arn}"))?;
-    if context.local || key_policy::lets_alarms_in(&policy) {
+    if key_policy::lets_alarms_in(&policy) {
         return Ok(());
     }
     let (names, region) = (&context.names, &context.clients.region);

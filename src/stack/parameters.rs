@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn the_key_matters_when_it_or_the_address_is_new_and_both_are_there() {
         let (email, key) = (("AlarmEmail", "a@b"), ("KmsMasterKeyId", "arn"));
-        let cases: [(&[(&str, &str)], &[(&str, &str)], Option<&str>); 7] = [
+        type Pairs<'a> = &'a [(&'a str, &'a str)];
+        let cases: [(Pairs, Pairs, Option<&str>); 7] = [
             (&[], &[email, key], Some("arn")),
             (&[key], &[email], Some("arn")),
             (&[email], &[key], Some("arn")),
