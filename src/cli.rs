@@ -157,7 +157,7 @@ pub enum Command {
     /// The breaker: how it stands, and holding it open or closed for a while
     #[command(subcommand)]
     Breaker(commands::breaker::Breaker),
-    /// The alarm that is the breaker
+    /// The alarms: the breaker, dead and old messages, dead letters
     #[command(subcommand)]
     Alarm(commands::alarm::Alarm),
     /// What the functions wrote, in one order

@@ -89,6 +89,14 @@ impl CloudWatch {
         Ok(answer.metric_alarms().first().map(|found| (alarm(name, found), watch(found))))
     }
 
+    /// Several alarms with what they watch; those that are missing are left out.
+    pub async fn alarms(&self, names: &[String]) -> Result<Vec<(Alarm, Watch)>, ServiceError> {
+        let request = self.client.describe_alarms().set_alarm_names(Some(names.to_vec()));
+        let answer = request.send().await.map_err(|error| describe(&error))?;
+        let found = answer.metric_alarms().iter();
+        Ok(found.map(|one| (alarm(one.alarm_name().unwrap_or_default(), one), watch(one))).collect())
+    }
+
     /// The changes of an alarm's state, the latest first, page by page. AWS keeps them for 30 days (API
     /// reference, `DescribeAlarmHistory`).
     pub fn transitions<'a>(

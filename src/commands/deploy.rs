@@ -11,6 +11,7 @@ use crate::stack::event::Follower;
 use crate::ui::table::facts;
 use crate::ui::{Ui, View};
 
+mod alarms_key;
 mod artifacts;
 mod consent;
 mod follow;

@@ -11,7 +11,7 @@ use super::functions::Code;
 /// The templates and the state machine lie in the binary as they stand in the repository.
 pub const ROOT: &str = include_str!("../../templates/disa-root-stack.yaml");
 const STATE_MACHINE: &str = include_str!("../../asl/state-machine.json");
-const NESTED: [(&str, &str, &str); 6] = [
+const NESTED: [(&str, &str, &str); 7] = [
     ("DynamoDBTemplateKey", "dynamodb-stack", include_str!("../../templates/dynamodb-stack.yaml")),
     ("IamRoleTemplateKey", "iam-role-stack", include_str!("../../templates/iam-role-stack.yaml")),
     ("LambdaFunctionTemplateKey", "lambda-function-stack", include_str!("../../templates/lambda-function-stack.yaml")),
@@ -26,6 +26,7 @@ const NESTED: [(&str, &str, &str); 6] = [
         "dead-letter-queue-stack",
         include_str!("../../templates/dead-letter-queue-stack.yaml"),
     ),
+    ("MonitoringTemplateKey", "monitoring-stack", include_str!("../../templates/monitoring-stack.yaml")),
 ];
 
 /// One object of the bucket.
@@ -75,6 +76,11 @@ pub fn code_parameter(function: Function) -> &'static str {
     }
 }
 
+#[cfg(test)]
+pub fn root_template() -> &'static str {
+    ROOT
+}
+
 /// 16 hexadecimal digits of the SHA-256 of the content.
 fn content_hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -99,7 +105,7 @@ mod tests {
             let uploaded = bundle.artifacts.iter().any(|artifact| &artifact.key == value);
             assert!(uploaded || name == "Architecture", "{name}={value}");
         }
-        assert_eq!(bundle.artifacts.len(), 11);
+        assert_eq!(bundle.artifacts.len(), 12);
         assert!(bundle.root_key.starts_with("0066-disa/cft/disa-root-stack-"));
     }
 
@@ -108,6 +114,72 @@ mod tests {
         let key = |byte| bundle("p", &code(byte)).parameters["ProcessCodeKey"].clone();
         assert_eq!(key(1), key(1));
         assert_ne!(key(1), key(2));
+    }
+
+    /// The dashboard's body with every `${Name}` made a word, or a number where none is in quotes.
+    fn dashboard() -> serde_json::Value {
+        let (_, _, template) = NESTED.into_iter().find(|(_, stem, _)| *stem == "monitoring-stack").expect("there");
+        let lines = template.lines().skip_while(|line| !line.contains("DashboardBody: !Sub |")).skip(1);
+        let body: Vec<&str> = lines.take_while(|line| line.starts_with("        ")).collect();
+        let mut parts = body.join("\n").split("${").map(str::to_owned).collect::<Vec<_>>().into_iter();
+        let mut text = parts.next().expect("a beginning");
+        for part in parts {
+            let (name, rest) = part.split_once('}').expect("an end");
+            let declared = name.starts_with("AWS::") || template.contains(&format!("\n  {name}:\n    Type: "));
+            assert!(declared, "{name} is no parameter");
+            text.push_str(if name.ends_with("Seconds") { "900" } else { name });
+            text.push_str(rest);
+        }
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    #[test]
+    fn the_dashboard_is_json_and_its_widgets_lie_beside_each_other() {
+        let body = dashboard();
+        let widgets = body["widgets"].as_array().expect("widgets");
+        let area = |widget: &serde_json::Value| {
+            let number = |name: &str| widget[name].as_u64().expect("a number");
+            (number("x")..number("x") + number("width"), number("y")..number("y") + number("height"))
+        };
+        for (index, widget) in widgets.iter().enumerate() {
+            let (columns, lines) = area(widget);
+            assert!(columns.end <= 24, "{widget}");
+            let apart = |other: &serde_json::Value| {
+                let (other_columns, other_lines) = area(other);
+                columns.end <= other_columns.start
+                    || other_columns.end <= columns.start
+                    || lines.end <= other_lines.start
+                    || other_lines.end <= lines.start
+            };
+            assert!(widgets[index + 1..].iter().all(apart), "{widget}");
+            assert!(widget["type"] != "metric" || widget["properties"]["region"] == "AWS::Region", "{widget}");
+        }
+    }
+
+    #[test]
+    fn the_dashboard_shows_every_alarm_and_every_metric() {
+        use outbox::names::{Alarm, metric};
+        let body = dashboard().to_string();
+        for alarm in Alarm::ALL {
+            assert!(body.contains(&format!(":alarm:ProjectName-Environment-{}\"", alarm.suffix())), "{alarm:?}");
+        }
+        for name in [metric::LATENCY, metric::PENDING, metric::FAILED, metric::DEAD, metric::OLDEST] {
+            assert!(body.contains(&format!("\"MetricPrefix{name}\"")), "{name}");
+        }
+    }
+
+    /// The alarms have the names that the command looks for, and watch what the functions write.
+    #[test]
+    fn the_alarms_are_the_ones_that_the_command_knows() {
+        use outbox::names::{Alarm, metric};
+        let templates = NESTED.map(|(_, _, text)| text).concat();
+        for alarm in Alarm::ALL {
+            let name = format!("AlarmName: !Sub \"${{ProjectName}}-${{Environment}}-{}\"", alarm.suffix());
+            assert_eq!(templates.matches(&name).count(), 1, "{name}");
+        }
+        for name in [metric::DEAD, metric::OLDEST] {
+            assert!(templates.contains(&format!("MetricName: !Sub \"${{MetricPrefix}}{name}\"")), "{name}");
+        }
     }
 
     /// The state machine makes one status change itself: it must be the one that the model has.

@@ -45,7 +45,8 @@ pub fn roles_statement(partition: &str, account: &str) -> Value {
     })
 }
 
-/// Whether some statement allows one of these principals an action. Conditions are not weighed.
+/// Whether some statement allows one of these principals an action. Conditions are not weighed: this finds what
+/// is missing, it does not prove what is there.
 pub fn allows(policy: &str, principals: &[&str], action: &str) -> bool {
     let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
     let covers = |pattern: &str| match pattern.strip_suffix('*') {
@@ -53,25 +54,42 @@ pub fn allows(policy: &str, principals: &[&str], action: &str) -> bool {
         None => pattern == action,
     };
     statements(&policy).iter().any(|statement| {
-        let who = [texts(&statement["Principal"]), texts(&statement["Principal"]["AWS"])].concat();
+        let who = ["AWS", "Service"].map(|kind| texts(&statement["Principal"][kind])).concat();
+        let who = [texts(&statement["Principal"]), who].concat();
         statement["Effect"] == "Allow"
             && texts(&statement["Action"]).into_iter().any(covers)
             && who.iter().any(|one| principals.contains(one))
     })
 }
 
-/// Whether some statement allows the log service of the region to encrypt. Its conditions are not weighed:
-/// this finds what is missing, it does not prove what is there.
-pub fn lets_logs_in(policy: &str, region: &str) -> bool {
-    let Ok(policy) = serde_json::from_str::<Value>(policy) else { return false };
-    let service = format!("logs.{region}.amazonaws.com");
-    statements(&policy).iter().any(|statement| {
-        statement["Effect"] == "Allow"
-            && texts(&statement["Principal"]["Service"]).contains(&service.as_str())
-            && texts(&statement["Action"])
-                .iter()
-                .any(|action| matches!(*action, "kms:*" | "kms:Encrypt" | "kms:Encrypt*"))
+/// The statement that the alarms need to tell a topic which the key encrypts.
+/// Source: SNS developer guide, "Enable compatibility between event sources from AWS services and encrypted
+/// topics".
+pub fn alarms_statement(partition: &str, region: &str, account: &str, project: &str, environment: &str) -> Value {
+    let alarms = format!("arn:{partition}:cloudwatch:{region}:{account}:alarm:{project}-{environment}-*");
+    json!({
+        "Sid": "DisaAlarms",
+        "Effect": "Allow",
+        "Principal": { "Service": ALARMS },
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+        "Resource": "*",
+        "Condition": {
+            "StringEquals": { "aws:SourceAccount": account },
+            "ArnLike": { "aws:SourceArn": alarms }
+        }
     })
+}
+
+const ALARMS: &str = "cloudwatch.amazonaws.com";
+
+/// Whether the log service of the region may encrypt.
+pub fn lets_logs_in(policy: &str, region: &str) -> bool {
+    allows(policy, &[&format!("logs.{region}.amazonaws.com")], "kms:Encrypt")
+}
+
+/// Whether the alarms may tell an encrypted topic.
+pub fn lets_alarms_in(policy: &str) -> bool {
+    USE.iter().all(|action| allows(policy, &[ALARMS], action))
 }
 
 /// Whether the account's root is allowed everything, and by that the policies of its roles decide.
@@ -112,6 +130,38 @@ mod tests {
         assert!(lets_logs_in(&policy, "eu-west-1"));
         assert!(!lets_logs_in(&policy, "us-east-1"));
         assert!(!lets_logs_in("not json", "eu-west-1"));
+    }
+
+    #[test]
+    fn the_alarms_need_both_actions_and_a_statement_of_their_own() {
+        let statement = alarms_statement("aws", "eu-west-1", "123456789012", "disa", "devl");
+        assert!(lets_alarms_in(&json!({ "Statement": [statement] }).to_string()));
+        let mut half = statement.clone();
+        half["Action"] = json!(["kms:Decrypt"]);
+        let mut rest = statement;
+        rest["Action"] = json!("kms:GenerateDataKey*");
+        assert!(!lets_alarms_in(&json!({ "Statement": [half] }).to_string()));
+        assert!(lets_alarms_in(&json!({ "Statement": [half, rest] }).to_string()));
+        let logs = logs_statement("aws", "eu-west-1", "123456789012", "disa", "devl");
+        assert!(!lets_alarms_in(&json!({ "Statement": [logs] }).to_string()));
+    }
+
+    /// The key that the stack makes lets in whom an operator's own key is asked to let in.
+    #[test]
+    fn the_key_of_the_stack_has_the_same_statements() {
+        let template = crate::stack::bundle::root_template();
+        for part in ["cloudwatch.amazonaws.com", "kms:GenerateDataKey*", "aws:SourceAccount: !Ref AWS::AccountId"] {
+            assert!(template.contains(part), "{part}");
+        }
+        let arn = alarms_statement(
+            "${AWS::Partition}",
+            "${AWS::Region}",
+            "${AWS::AccountId}",
+            "${ProjectName}",
+            "${Environment}",
+        );
+        let arn = arn["Condition"]["ArnLike"]["aws:SourceArn"].as_str().expect("an ARN");
+        assert!(template.contains(&format!("aws:SourceArn: !Sub \"{arn}\"")), "{arn}");
     }
 
     #[test]

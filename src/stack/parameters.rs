@@ -187,6 +187,19 @@ pub fn changes(deployed: &BTreeMap<String, String>, wanted: &BTreeMap<String, Op
         .collect()
 }
 
+/// The key of the alarms' topic, when this change gives the topic its address or its key, and the stack does not
+/// make the key itself.
+pub fn key_of_alarm_topic<'a>(
+    deployed: Option<&'a BTreeMap<String, String>>,
+    chosen: &'a BTreeMap<String, String>,
+) -> Option<&'a str> {
+    const NAMES: [&str; 2] = ["AlarmEmail", "KmsMasterKeyId"];
+    NAMES.iter().find(|name| chosen.contains_key(**name))?;
+    let value = |name| chosen.get(name).or_else(|| deployed?.get(name)).filter(|value| !value.is_empty());
+    let [email, key] = NAMES.map(value);
+    email.and(key).map(String::as_str)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,5 +285,25 @@ mod tests {
     fn a_text_that_is_no_template_declares_nothing() {
         assert_eq!(read("- a list"), []);
         assert_eq!(read("{"), []);
+    }
+
+    #[test]
+    fn the_key_matters_when_it_or_the_address_is_new_and_both_are_there() {
+        let (email, key) = (("AlarmEmail", "a@b"), ("KmsMasterKeyId", "arn"));
+        type Pairs<'a> = &'a [(&'a str, &'a str)];
+        let cases: [(Pairs, Pairs, Option<&str>); 7] = [
+            (&[], &[email, key], Some("arn")),
+            (&[key], &[email], Some("arn")),
+            (&[email], &[key], Some("arn")),
+            (&[email, key], &[("BatchSize", "7")], None),
+            (&[key], &[("AlarmEmail", "")], None),
+            (&[email, key], &[("KmsMasterKeyId", "")], None),
+            (&[], &[email], None),
+        ];
+        for (deployed, chosen, expected) in cases {
+            let (deployed, chosen) = (map(deployed), map(chosen));
+            assert_eq!(key_of_alarm_topic(Some(&deployed), &chosen), expected, "{deployed:?} {chosen:?}");
+        }
+        assert_eq!(key_of_alarm_topic(None, &map(&[email, key])), Some("arn"));
     }
 }

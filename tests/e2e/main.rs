@@ -10,6 +10,7 @@ mod faults;
 mod feeding;
 mod finding;
 mod holding;
+mod monitoring;
 mod operating;
 mod permissions;
 mod proxy;
@@ -47,6 +48,7 @@ fn trials(world: Option<&'static World>) -> Vec<Trial> {
         ("finding", finding::TESTS),
         ("operating", operating::TESTS),
         ("feeding", feeding::TESTS),
+        ("monitoring", monitoring::TESTS),
         ("permissions", permissions::TESTS),
         ("examining", examining::TESTS),
         ("stack", stack::TESTS),

@@ -1,11 +1,12 @@
 //! The flow with the engine enforcing the functions' IAM policies.
 
 use outbox::item::Status;
-use outbox::names::Function;
+use outbox::names::{Function, metric};
 use serde_json::json;
 
 use crate::Test;
 use crate::delivery::all_executions_end;
+use crate::monitoring::measured;
 use crate::scene::{Scene, recover};
 use crate::world::{World, s, wait};
 
@@ -40,5 +41,7 @@ fn flow(world: &'static World) {
     });
     deployment.ok(&["send", "x", "--id", "probe"]);
     recover(deployment, &["probe".to_owned()]);
+    deployment.invoke(Function::Retry, &json!({})).expect("an answer");
+    wait("the retry function's metric", || measured(deployment, &format!("auth-devl-{}", metric::OLDEST)));
     assert_eq!(deployment.ok(&["status"])["findings"], json!([]));
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue as Sdk, ReturnValue, ReturnValuesOnConditionCheckFailure, Select};
 use outbox::EpochMs;
@@ -36,12 +37,15 @@ pub enum Range {
     DueBy(EpochMs),
 }
 
+/// Where a page begins.
+pub type Key = HashMap<String, Sdk>;
+
 /// One page of the backlog.
 #[derive(Clone, Debug)]
 pub struct Page {
     pub items: Vec<Item>,
     /// Where the next page begins; `None` after the last.
-    pub next: Option<HashMap<String, Sdk>>,
+    pub next: Option<Key>,
 }
 
 impl Table {
@@ -143,13 +147,22 @@ impl Table {
         shard: u32,
         range: Range,
         limit: Option<usize>,
-        start: Option<HashMap<String, Sdk>>,
+        start: Option<Key>,
     ) -> Result<Page, ServiceError> {
         let request = self.query(status, shard, range).set_exclusive_start_key(start);
-        let request = request.set_limit(limit.map(|limit| limit.clamp(1, 1000) as i32));
-        let answer = request.send().await.map_err(|error| describe(&error))?;
-        let items = answer.items.unwrap_or_default().into_iter().map(Item::from).collect();
-        Ok(Page { items, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
+        page(request.set_limit(limit.map(|limit| limit.clamp(1, 1000) as i32))).await
+    }
+
+    /// As `backlog_page`, with nothing but the times of the messages, and as much as a page may hold: 1 MB of
+    /// the index (Query API reference). It reads no less than with everything, but it gives a fifth.
+    pub async fn backlog_times(&self, status: Status, shard: u32, start: Option<Key>) -> Result<Page, ServiceError> {
+        let request = self
+            .query(status, shard, Range::All)
+            .projection_expression("#created, #due")
+            .expression_attribute_names("#created", item::CREATED_AT)
+            .expression_attribute_names("#due", item::DUE_AT)
+            .set_exclusive_start_key(start);
+        page(request).await
     }
 
     /// Counts the messages of one backlog shard that last changed before a time, over all its pages.
@@ -179,12 +192,7 @@ impl Table {
         }
     }
 
-    fn query(
-        &self,
-        status: Status,
-        shard: u32,
-        range: Range,
-    ) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+    fn query(&self, status: Status, shard: u32, range: Range) -> QueryFluentBuilder {
         let mut request = self
             .client
             .query()
@@ -203,6 +211,12 @@ impl Table {
         };
         request.key_condition_expression(condition)
     }
+}
+
+async fn page(request: QueryFluentBuilder) -> Result<Page, ServiceError> {
+    let answer = request.send().await.map_err(|error| describe(&error))?;
+    let items = answer.items.unwrap_or_default().into_iter().map(Item::from).collect();
+    Ok(Page { items, next: answer.last_evaluated_key.filter(|key| !key.is_empty()) })
 }
 
 fn sdk_map(values: HashMap<String, AttributeValue>) -> HashMap<String, Sdk> {

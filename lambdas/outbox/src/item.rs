@@ -220,7 +220,7 @@ pub(crate) fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     }
 }
 
-fn number(item: &Item, name: &str) -> Option<i64> {
+pub fn number(item: &Item, name: &str) -> Option<i64> {
     match item.get(name) {
         Some(AttributeValue::N(digits)) => digits.parse().ok(),
         _ => None,

@@ -34,6 +34,56 @@ impl Function {
     }
 }
 
+/// The alarms of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Alarm {
+    Breaker,
+    Dead,
+    Oldest,
+    StreamDeadLetters,
+    ScheduleDeadLetters,
+}
+
+impl Alarm {
+    pub const ALL: [Alarm; 5] =
+        [Alarm::Breaker, Alarm::Dead, Alarm::Oldest, Alarm::StreamDeadLetters, Alarm::ScheduleDeadLetters];
+
+    /// As the command calls it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Alarm::Breaker => "breaker",
+            Alarm::Dead => "dead",
+            Alarm::Oldest => "oldest",
+            Alarm::StreamDeadLetters => "stream-dead-letters",
+            Alarm::ScheduleDeadLetters => "schedule-dead-letters",
+        }
+    }
+
+    /// The part of the alarm's name that follows the project and the environment.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Alarm::Breaker => "sns-send-status",
+            Alarm::Dead => "dead-messages",
+            Alarm::Oldest => "oldest-message",
+            Alarm::StreamDeadLetters => "stream-dead-letters",
+            Alarm::ScheduleDeadLetters => "schedule-dead-letters",
+        }
+    }
+}
+
+/// The custom metrics beside the status codes of the publishes, whose name is a parameter of the stack. Each
+/// has the stack's `MetricPrefix` before it.
+pub mod metric {
+    /// From the write of a message to its acceptance by SNS, a datapoint a delivery; in milliseconds.
+    pub const LATENCY: &str = "DeliveryLatency";
+    /// How many messages are in each status, a datapoint a run of the retry function.
+    pub const PENDING: &str = "PendingMessages";
+    pub const FAILED: &str = "FailedMessages";
+    pub const DEAD: &str = "DeadMessages";
+    /// How long the oldest Pending or Failure message waits, in seconds; 0 when none does.
+    pub const OLDEST: &str = "OldestMessageAge";
+}
+
 /// One deployment: `disa` in `devl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
@@ -64,8 +114,12 @@ impl Names {
     pub fn topic(&self) -> String {
         self.with("notification")
     }
+    /// The breaker.
     pub fn alarm(&self) -> String {
-        self.with("sns-send-status")
+        self.alarm_of(Alarm::Breaker)
+    }
+    pub fn alarm_of(&self, alarm: Alarm) -> String {
+        self.with(alarm.suffix())
     }
     pub fn schedule(&self) -> String {
         self.with("retry")

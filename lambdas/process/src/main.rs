@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use gateway::function::{self, now, time_left};
 use gateway::{Applied, ServiceError, Table};
 use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
-use metric::Metric;
+use metric::{Metric, latencies_ms};
 use outbox::EpochMs;
 use outbox::change;
 use outbox::error::Failure;
@@ -102,6 +102,7 @@ impl Sender {
             }
         }
         let (results, datapoints) = self.topic.publish(&entries, || time_left(context, RECORD_RESERVE)).await;
+        let accepted_at = now();
         let mut accepted = vec![];
         for ((task, created_at), result) in tasks.into_iter().zip(results) {
             match result {
@@ -110,13 +111,14 @@ impl Sender {
             }
         }
         response.delivered = accepted.len();
+        let latencies = latencies_ms(accepted.iter().map(|(_, created_at, _)| *created_at), accepted_at);
         // The metric after the record: the status of a message is worth more than a datapoint.
         stream::iter(accepted)
             .for_each_concurrent(CONCURRENCY, |(task, created_at, id)| {
                 self.record(task, created_at, id, &execution, context)
             })
             .await;
-        self.metric.put(&datapoints).await;
+        self.metric.put(&datapoints, latencies).await;
         tracing::info!(
             execution,
             delivered = response.delivered,

@@ -1,68 +1,42 @@
-//! The custom metric under the breaker's alarm: the status codes of the publishes of one batch.
-
-use std::collections::BTreeMap;
-use std::time::Duration;
+//! What is measured of one batch: the status codes of its publishes, under the breaker's alarm, and how long
+//! the delivered messages took.
 
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::config::timeout::TimeoutConfig;
-use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
-use gateway::describe;
 use gateway::function::variable;
-
-/// A metric that cannot be written must not hold a batch up.
-const TIMEOUT: Duration = Duration::from_secs(3);
+use gateway::{Measured, Metrics, Unit};
+use outbox::EpochMs;
+use outbox::names::metric;
 
 pub struct Metric {
-    client: Client,
-    namespace: String,
-    name: String,
-    dimension: Dimension,
+    metrics: Metrics,
+    /// The name of the status codes' metric.
+    status_codes: String,
 }
 
 impl Metric {
     pub fn from_env(client: Client) -> Result<Metric, lambda_runtime::Error> {
-        let dimension =
-            Dimension::builder().name(variable("DIMENSION_NAME")?).value(variable("DIMENSION_VALUE")?).build();
-        Ok(Metric { client, namespace: variable("CLOUDWATCH_NAMESPACE")?, name: variable("METRIC_NAME")?, dimension })
+        Ok(Metric { metrics: Metrics::from_env(client)?, status_codes: variable("METRIC_NAME")? })
     }
 
-    /// One datum for the whole batch: each status code with its count. CloudWatch takes 150 distinct values in
-    /// one (PutMetricData API reference). An error is logged and no more: the deliveries are done.
-    pub async fn put(&self, status_codes: &[u16]) {
-        let counts = count(status_codes);
-        if counts.is_empty() {
-            return;
-        }
-        let datum = MetricDatum::builder()
-            .metric_name(&self.name)
-            .dimensions(self.dimension.clone())
-            .unit(StandardUnit::None)
-            .set_values(Some(counts.keys().map(|code| f64::from(*code)).collect()))
-            .set_counts(Some(counts.values().map(|count| f64::from(*count)).collect()))
-            .build();
-        let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
-        let request = self.client.put_metric_data().namespace(&self.namespace).metric_data(datum);
-        let request =
-            request.customize().config_override(aws_sdk_cloudwatch::Config::builder().timeout_config(timeouts));
-        if let Err(error) = request.send().await {
-            let error = describe(&error);
-            tracing::warn!(code = error.code, text = error.text, "the metric was not written");
-        }
+    /// Writes both in one request.
+    pub async fn put(&self, status_codes: &[u16], latencies_ms: Vec<u64>) {
+        let codes = status_codes.iter().map(|code| u64::from(*code)).collect();
+        let codes = Measured { name: self.status_codes.clone(), unit: Unit::None, values: codes };
+        let latencies = self.metrics.measured(metric::LATENCY, Unit::Milliseconds, latencies_ms);
+        self.metrics.put(&[codes, latencies]).await;
     }
 }
 
-fn count(status_codes: &[u16]) -> BTreeMap<u16, u32> {
-    let mut counts = BTreeMap::new();
-    for code in status_codes {
-        *counts.entry(*code).or_insert(0) += 1;
-    }
-    counts
+/// How long messages took from their writes to their acceptance. The clocks that wrote them may be ahead, and
+/// an item made by hand may not say when it was made.
+pub fn latencies_ms(created_at: impl Iterator<Item = EpochMs>, accepted_at: EpochMs) -> Vec<u64> {
+    created_at.filter(|created| *created > 0).map(|created| (accepted_at - created).max(0).unsigned_abs()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn one_value_per_status_code() {
-        assert_eq!(super::count(&[200, 404, 200]).into_iter().collect::<Vec<_>>(), [(200, 2), (404, 1)]);
+    fn a_clock_ahead_took_no_time_and_an_unknown_write_says_nothing() {
+        assert_eq!(super::latencies_ms([0, 90, 150].into_iter(), 100), [10, 0]);
     }
 }

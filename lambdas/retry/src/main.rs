@@ -6,15 +6,17 @@
 
 mod alarm;
 mod backlog;
+mod census;
 mod request;
 
 use std::time::Duration;
 
 use alarm::Breaker;
 use backlog::Candidates;
+use census::Census;
 use futures::{StreamExt, stream};
 use gateway::function::{self, now, time_left};
-use gateway::{Alarm, Applied, ServiceError, Started, StateMachine, Table};
+use gateway::{Alarm, Applied, Metrics, ServiceError, Started, StateMachine, Table};
 use lambda_runtime::{Context, Error, LambdaEvent, run, service_fn};
 use outbox::EpochMs;
 use outbox::change::{self, ClaimBy};
@@ -27,6 +29,8 @@ use request::{Request, Response, Select, Skipped};
 const CONCURRENCY: usize = 32;
 /// Kept of the function's time for starting what is claimed, and for counting what remains.
 const RESERVE: Duration = Duration::from_secs(12);
+/// Kept of it for writing the metrics, which takes three seconds at the most.
+const METRICS_RESERVE: Duration = Duration::from_secs(4);
 /// In one such period at the most one probe starts, however many retry functions run.
 const PROBE_PERIOD_MS: i64 = 10_000;
 
@@ -34,6 +38,7 @@ struct Retry {
     table: Table,
     state_machine: StateMachine,
     alarm: Alarm,
+    metrics: Metrics,
     policy: Policy,
 }
 
@@ -41,10 +46,12 @@ struct Retry {
 async fn main() -> Result<(), Error> {
     function::init_logs();
     let config = function::sdk_config().await;
+    let cloudwatch = aws_sdk_cloudwatch::Client::new(&config);
     let retry = &Retry {
         table: Table::new(aws_sdk_dynamodb::Client::new(&config), function::variable("TABLE_NAME")?),
         state_machine: StateMachine::new(aws_sdk_sfn::Client::new(&config), function::variable("STATE_MACHINE_ARN")?),
-        alarm: Alarm::new(aws_sdk_cloudwatch::Client::new(&config), function::variable("ALARM_NAME")?),
+        alarm: Alarm::new(cloudwatch.clone(), function::variable("ALARM_NAME")?),
+        metrics: Metrics::from_env(cloudwatch)?,
         policy: function::policy()?,
     };
     run(service_fn(|event: LambdaEvent<Request>| async move { retry.handle(event.payload, &event.context).await }))
@@ -70,7 +77,7 @@ impl Retry {
                 Breaker::Closed { since_ms } => self.drain(&request, since_ms, now, context, &mut response).await?,
             }
         }
-        response.remaining = self.remaining(&request, now, before, &response).await?;
+        response.remaining = self.remaining(&request, now, before, &response, context).await?;
         tracing::info!(
             claimed = response.claimed,
             started = response.started,
@@ -272,11 +279,40 @@ impl Retry {
         now: EpochMs,
         before: EpochMs,
         response: &Response,
+        context: &Context,
     ) -> Result<u64, Error> {
         Ok(match request.select {
-            Select::Due => Candidates::due(&self.table, now).count().await?,
+            Select::Due => self.census(context).await,
             Select::All => Candidates::all(&self.table, now, before).count().await?,
             Select::Ids => (request.ids.len() - response.skipped.len()).saturating_sub(response.claimed) as u64,
         })
+    }
+
+    /// Tells CloudWatch what stands in the backlog; answers how much of it is due, at least. What hinders it
+    /// takes nothing back of what the run has done.
+    async fn census(&self, context: &Context) -> u64 {
+        let now = now();
+        match Census::take(&self.table, now, || time_left(context, METRICS_RESERVE)).await {
+            Ok(Some(census)) => {
+                tracing::info!(
+                    pending = census.pending,
+                    failed = census.failed,
+                    dead = census.dead,
+                    cutShort = census.cut_short,
+                    "census"
+                );
+                let metric = |(name, unit, value)| self.metrics.measured(name, unit, vec![value]);
+                self.metrics.put(&census.measured(now).map(metric)).await;
+                census.due
+            }
+            Ok(None) => {
+                tracing::warn!("there was no time for a census");
+                0
+            }
+            Err(error) => {
+                tracing::warn!(code = error.code, text = error.text, "no census");
+                0
+            }
+        }
     }
 }

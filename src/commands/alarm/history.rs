@@ -4,7 +4,7 @@ use clap::Args;
 use futures::TryStreamExt;
 use outbox::EpochMs;
 
-use super::{no_alarm, tone};
+use super::{Which, no_alarm, tone};
 use crate::context::Context;
 use crate::error::{Doing, Result};
 use crate::outbox::alarm::Transition;
@@ -13,9 +13,12 @@ use crate::ui::listing::{Cell, Column, Columns, Listing, Row};
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  disa alarm history\n  disa alarm history --since 1d --time iso\n  disa alarm history -o jsonl | jq -r 'select(.to == \"ALARM\").time'\n\nCloudWatch keeps it for 30 days."
+    after_help = "Examples:\n  disa alarm history\n  disa alarm history oldest --since 1d --time iso\n  disa alarm history -o jsonl | jq -r 'select(.to == \"ALARM\").time'\n\nCloudWatch keeps it for 30 days."
 )]
 pub struct History {
+    /// Of this alarm
+    #[arg(value_name = "ALARM", value_enum, default_value = "breaker")]
+    alarm: Which,
     /// Changed at this time or later: 2h (ago), 2026-11-24, 2026-11-24T05:00
     #[arg(long, value_name = "TIME", value_parser = moment::argument)]
     since: Option<EpochMs>,
@@ -28,7 +31,7 @@ pub struct History {
 
 impl History {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
-        let (name, cloudwatch) = (context.names.alarm(), context.clients.cloudwatch());
+        let (name, cloudwatch) = (context.names.alarm_of(self.alarm.alarm()), context.clients.cloudwatch());
         let mut listing = Listing::new(&context.ui, &self.columns)?;
         let mut found = std::pin::pin!(cloudwatch.transitions(&name, self.since));
         let mut left = self.limit;
@@ -40,7 +43,7 @@ impl History {
         }
         // A missing alarm has no history, or one that outlived it.
         if left == self.limit && cloudwatch.alarm(&name).await.doing("look at the alarm")?.is_none() {
-            return Err(no_alarm(context));
+            return Err(no_alarm(context, self.alarm.alarm()));
         }
         listing.finish()?;
         Ok(ExitCode::SUCCESS)

@@ -1,9 +1,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use outbox::names::Alarm as Name;
 use serde::Serialize;
 
-use super::{no_alarm, tone};
+use super::{Which, meaning, next, no_alarm, tone};
 use crate::aws::cloudwatch::{Alarm, Datapoint, Watch};
 use crate::context::{Context, now_ms};
 use crate::error::{Doing, Result};
@@ -16,47 +17,55 @@ const PERIODS: i64 = 10;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  disa alarm show\n  disa alarm show -o json | jq .datapoints\n\nThe alarm is the breaker: in ALARM nothing is sent but one probe at a time. Silence leaves it as it is."
+    after_help = "Examples:\n  disa alarm show\n  disa alarm show oldest\n  disa alarm show -o json | jq .datapoints\n\nThe first alarm is the breaker: in ALARM nothing is sent but one probe at a time. Silence leaves it as it is."
 )]
-pub struct Show {}
+pub struct Show {
+    /// This alarm
+    #[arg(value_name = "ALARM", value_enum, default_value = "breaker")]
+    alarm: Which,
+}
 
 /// The alarm with what it judges by.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown {
+    #[serde(skip)]
+    which: Name,
     #[serde(flatten)]
     pub alarm: Alarm,
+    /// What to run next, in ALARM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     watch: Watch,
-    /// Of the last ten periods, the latest first; none for a period in which nothing was published.
+    /// Of the last ten periods, the latest first; none for a period in which nothing was measured.
     datapoints: Vec<Datapoint>,
 }
 
 impl Show {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
-        context.ui.show(&look(context).await?)?;
+        context.ui.show(&look(context, self.alarm.alarm()).await?)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-pub async fn look(context: &Context) -> Result<Shown> {
+pub async fn look(context: &Context, which: Name) -> Result<Shown> {
     let cloudwatch = context.clients.cloudwatch();
-    let found = cloudwatch.watched(&context.names.alarm()).await.doing("look at the alarm")?;
-    let (alarm, watch) = found.ok_or_else(|| no_alarm(context))?;
+    let found = cloudwatch.watched(&context.names.alarm_of(which)).await.doing("look at the alarm")?;
+    let (alarm, watch) = found.ok_or_else(|| no_alarm(context, which))?;
     let until = now_ms();
     let since = until - PERIODS * i64::from(watch.period_seconds) * 1_000;
     let datapoints = cloudwatch.datapoints(&watch, since, until).await.doing("read the alarm's datapoints")?;
-    Ok(Shown { alarm, watch, datapoints })
+    let next = alarm.is_open().then(|| context.again(next(which)));
+    Ok(Shown { which, alarm, next, watch, datapoints })
 }
 
 impl Shown {
     /// The state, since when and why.
     pub fn state(&self, ui: &Ui) -> Vec<(&'static str, String)> {
         let alarm = &self.alarm;
-        let meaning = match (&alarm.hold, alarm.state.as_str()) {
-            (Some(hold), _) => format!("the breaker is held {}", hold.breaker),
-            (None, "ALARM") => "the breaker is open: one probe at a time goes out".to_owned(),
-            (None, "OK") => "the breaker is closed".to_owned(),
-            (None, _) => "the breaker is closed: nothing was published yet".to_owned(),
+        let meaning = match &alarm.hold {
+            Some(hold) => format!("the breaker is held {}", hold.breaker),
+            None => meaning(self.which, &alarm.state).to_owned(),
         };
         let mut rows = vec![
             ("Alarm", alarm.name.clone()),
@@ -64,6 +73,7 @@ impl Shown {
         ];
         rows.extend(alarm.since.map(|since| ("Since", ui.time(since))));
         rows.extend(Some(one_line(&alarm.reason)).filter(|reason| !reason.is_empty()).map(|reason| ("Reason", reason)));
+        rows.extend(self.next.as_ref().map(|next| ("Next", format!("`{next}`"))));
         rows
     }
 
@@ -74,10 +84,11 @@ impl Shown {
             1 => "a period".to_owned(),
             periods => format!("{periods} periods"),
         };
+        let when = if self.which == Name::Breaker { "Opens when" } else { "ALARM when" };
         let mut rows = vec![
             ("Metric", format!("{} {}", watch.namespace, watch.metric)),
             (
-                "Opens when",
+                when,
                 format!(
                     "{} {} {} in {periods} of {} s{}",
                     watch.statistic,
@@ -97,13 +108,18 @@ impl Shown {
     pub fn points(&self, ui: &Ui) -> String {
         let Shown { watch, datapoints, .. } = self;
         let points = datapoints.iter().map(|point| {
-            let bad = watch.comparison == "GreaterThanOrEqualToThreshold" && point.value >= watch.threshold;
+            let bad = match watch.comparison.as_str() {
+                "GreaterThanOrEqualToThreshold" => point.value >= watch.threshold,
+                "GreaterThanThreshold" => point.value > watch.threshold,
+                _ => false,
+            };
             let value = ui.paint(tone(if bad { "ALARM" } else { "OK" }), &point.value.to_string());
             vec![ui.time(point.time), value, point.samples.to_string()]
         });
+        let unit = if self.which == Name::Breaker { "PUBLISHES" } else { "SAMPLES" };
         match datapoints.is_empty() {
-            true => format!("No datapoints in the last {PERIODS} periods: nothing was published."),
-            false => table(&["PERIOD", &watch.statistic.to_uppercase(), "PUBLISHES"], points),
+            true => format!("No datapoints in the last {PERIODS} periods."),
+            false => table(&["PERIOD", &watch.statistic.to_uppercase(), unit], points),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::context::{Context, now_ms, pause};
 use crate::error::{Doing, Error, Result};
 use crate::outbox::input;
 use crate::ui::text::iso;
+use outbox::names::Alarm as Name;
 
 /// So long another state of the alarm may be read than the one just written.
 const SETTLES_IN: Duration = Duration::from_secs(5);
@@ -34,7 +35,7 @@ pub struct Options {
 
 pub async fn hold(context: &Context, breaker: Position, options: Options) -> Result<ExitCode> {
     let alarm = context.clients.alarm(&context.names.alarm());
-    let found = alarm.read().await.doing("look at the alarm")?.ok_or_else(|| no_alarm(context))?;
+    let found = alarm.read().await.doing("look at the alarm")?.ok_or_else(|| no_alarm(context, Name::Breaker))?;
     check_function(context).await?;
     let (begin, by) = (now_ms(), context.account().await?.caller);
     let reason = options.reason.as_deref().map(outbox::error::shorten).filter(|reason| !reason.is_empty());

@@ -8,6 +8,7 @@ use super::show::shown;
 use crate::commands::alarm::no_alarm;
 use crate::context::Context;
 use crate::error::{Doing, Result};
+use outbox::names::Alarm as Name;
 
 #[derive(Args, Debug)]
 #[command(
@@ -18,7 +19,7 @@ pub struct Release {}
 impl Release {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
         let alarm = context.clients.alarm(&context.names.alarm());
-        let found = alarm.read().await.doing("look at the alarm")?.ok_or_else(|| no_alarm(context))?;
+        let found = alarm.read().await.doing("look at the alarm")?.ok_or_else(|| no_alarm(context, Name::Breaker))?;
         let released = match found.settings.standing() {
             Standing::Held { hold, original } => {
                 alarm.write(&found, &original).await.doing("change the alarm")?;

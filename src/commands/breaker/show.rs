@@ -2,6 +2,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use outbox::hold::{Hold, Position};
+use outbox::names::Alarm as Name;
 use serde::Serialize;
 
 use super::words::{effect, next, told};
@@ -49,7 +50,9 @@ impl Show {
 pub async fn shown(context: &Context) -> Result<Shown> {
     let (name, scheduler) = (context.names.schedule(), context.clients.scheduler());
     let schedule = async { scheduler.schedule(&name).await.doing("look at the schedule") };
-    let (seen, schedule) = tokio::try_join!(look(context), schedule)?;
+    let (mut seen, schedule) = tokio::try_join!(look(context, Name::Breaker), schedule)?;
+    // The breaker says itself what comes next.
+    seen.next = None;
     let alarm = &seen.alarm;
     let mut warnings = vec![];
     if schedule.is_none_or(|schedule| schedule.state != "ENABLED") {

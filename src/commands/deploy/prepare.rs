@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
 
+use super::alarms_key::check_alarms_key;
 use super::artifacts::{ensure_bucket, upload};
 use super::poll_interval;
 use crate::aws::change_set::{ChangeSet, Wanted};
@@ -74,14 +75,17 @@ impl Setup {
             Some(id) => Some(context.clients.kms().key(id).await.doing(&format!("look at the key {id}"))?),
             None => None,
         };
+        let chosen = chosen(context, stack.is_none(), key.as_ref(), values).await?;
+        let deployed = stack.map(|stack| &stack.parameters);
+        if let Some(key) = parameters::key_of_alarm_topic(deployed, &chosen) {
+            check_alarms_key(context, &identity, key).await?;
+        }
         let build = functions::Build { quick: context.local, target: self.target.as_deref() };
         let code = functions::code(build, &context.ui).await?;
         let bundle = bundle::bundle(&self.prefix, &code);
         let bucket = self.bucket.unwrap_or_else(|| context.names.bucket(&identity.account, &context.clients.region));
         ensure_bucket(context, &identity, &bucket).await?;
         upload(context, &identity, &bucket, &bundle).await?;
-        let chosen = chosen(context, stack.is_none(), key.as_ref(), values).await?;
-        let deployed = stack.map(|stack| &stack.parameters);
         let parameters = parameters::merge(deployed, required(context, &bucket, &bundle), chosen);
         let (change_set, plan) = plan(context, &bucket, &bundle.root_key, &parameters, deployed).await?;
         let (create, account, prefix) = (stack.is_none(), identity.account, self.prefix);
@@ -102,6 +106,10 @@ async fn chosen(
         if context.local {
             let (name, value) = parameters::LOCAL_PERIOD;
             chosen.insert(name.to_owned(), value.to_owned());
+            // Its alarms ignore dimensions: metrics of its own keep a deployment's alarms from another's.
+            let own = format!("{}-{}-", context.names.project, context.names.environment);
+            chosen.insert("MetricName".to_owned(), format!("{own}sns-send-status-code"));
+            chosen.insert("MetricPrefix".to_owned(), own);
         }
     }
     if let Some(key) = key {

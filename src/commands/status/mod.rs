@@ -8,10 +8,10 @@ use std::time::Duration;
 use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
 use outbox::item::{SHARDS, Status as SendStatus};
-use outbox::names::Function;
+use outbox::names::{Alarm as Name, Function};
 use serde::Serialize;
 
-use crate::aws::cloudwatch::Alarm;
+use crate::aws::cloudwatch::{Alarm, Watch};
 use crate::aws::scheduler::Schedule;
 use crate::aws::sfn::Execution;
 use crate::commands::breaker::words::{effect, told};
@@ -45,7 +45,13 @@ pub struct Status {
 struct StatusView {
     stack: StackView,
     backlog: Backlog,
+    /// The breaker.
     alarm: Option<Alarm>,
+    /// The other alarms that are there, by the words of `disa alarm show`.
+    alarms: BTreeMap<&'static str, Alarm>,
+    /// What one of them watches: the functions' other metrics lie beside it.
+    #[serde(skip)]
+    beside: Option<Watch>,
     schedule: Option<Schedule>,
     executions: Executions,
     dead_letters: DeadLetters,
@@ -106,13 +112,13 @@ async fn look(context: &Context) -> Result<StatusView> {
     let identity = context.account().await?;
     let topic_arn = identity.arn(&clients.region, "sns", &names.topic());
     let state_machine_arn = identity.arn(&clients.region, "states", &format!("stateMachine:{}", names.state_machine()));
-    let (alarm_name, schedule_name) = (names.alarm(), names.schedule());
+    let (alarm_names, schedule_name) = (Name::ALL.map(|alarm| names.alarm_of(alarm)), names.schedule());
     let (stream_queue, schedule_queue) = (names.stream_dead_letters(), names.schedule_dead_letters());
     let (cloudwatch, scheduler, sfn, sqs, sns, lambda) =
         (clients.cloudwatch(), clients.scheduler(), clients.sfn(), clients.sqs(), clients.sns(), clients.lambda());
     let process = context.function(Function::Process);
     let backlog = backlog(context);
-    let alarm = async { cloudwatch.alarm(&alarm_name).await.doing("look at the alarm") };
+    let alarms = async { cloudwatch.alarms(&alarm_names).await.doing("look at the alarms") };
     let schedule = async { scheduler.schedule(&schedule_name).await.doing("look at the schedule") };
     let executions = async { sfn.latest(&state_machine_arn, EXECUTIONS).await.doing("list the executions") };
     let stream_depth = async { sqs.depth(&stream_queue).await.doing("look at the stream's dead letters") };
@@ -125,8 +131,8 @@ async fn look(context: &Context) -> Result<StatusView> {
         }
     };
     let variables = async { lambda.variables(&process).await.doing("look at the process function") };
-    let (backlog, alarm, schedule, executions, stream, schedule_letters, emails, variables) =
-        tokio::try_join!(backlog, alarm, schedule, executions, stream_depth, schedule_depth, emails, variables)?;
+    let (backlog, alarms, schedule, executions, stream, schedule_letters, emails, variables) =
+        tokio::try_join!(backlog, alarms, schedule, executions, stream_depth, schedule_depth, emails, variables)?;
     let mut findings = vec![];
     if emails.is_none() {
         findings.push(format!("the topic {} is missing", names.topic()));
@@ -139,10 +145,14 @@ async fn look(context: &Context) -> Result<StatusView> {
         ));
     }
     let executions = executions.unwrap_or_default();
+    let one = |alarm| alarms.iter().find(|(found, _)| found.name == names.alarm_of(alarm));
+    let others = Name::ALL.into_iter().filter(|alarm| *alarm != Name::Breaker);
     let mut view = StatusView {
         stack: StackView { name: names.stack(), status: found.status, region: clients.region.clone() },
         backlog,
-        alarm,
+        alarm: one(Name::Breaker).map(|(alarm, _)| alarm.clone()),
+        alarms: others.filter_map(|other| Some((other.word(), one(other)?.0.clone()))).collect(),
+        beside: one(Name::Oldest).map(|(_, watch)| watch.clone()),
         schedule,
         executions: summary(executions),
         dead_letters: DeadLetters { stream, schedule: schedule_letters },
@@ -193,6 +203,13 @@ impl StatusView {
                 say("the breaker is open: SNS takes nothing, and one probe at a time goes out".to_owned());
             }
             Some(_) => {}
+        }
+        // What the others say of is looked at itself, below.
+        if self.alarms.get(Name::Oldest.word()).is_some_and(Alarm::is_open) {
+            say(format!(
+                "a message waits too long, or the retry function does not run: `{}` says which",
+                context.again("alarm show oldest")
+            ));
         }
         match &self.schedule {
             None => say("the retry schedule is missing: nothing is sent again by itself".to_owned()),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use outbox::item::Status as SendStatus;
-use outbox::names::Function;
+use outbox::names::{Function, metric};
 use serde_json::Value;
 
 use super::look;
@@ -152,9 +152,11 @@ async fn board(context: &Context) -> Result<Board> {
         let latest = cloudwatch.transitions(&alarm, None).take(3).try_collect::<Vec<_>>().await;
         latest.doing("look at the alarm's history")
     };
-    let metrics = async { Ok(metrics(context).await) };
-    let (view, errors, history, (delivered, latency)) =
-        tokio::try_join!(look(context), newest_errors(context), history, metrics)?;
+    let (view, errors, history) = tokio::try_join!(look(context), newest_errors(context), history)?;
+    let (delivered, latency) = match &view.beside {
+        Some(watch) => metrics(context, watch).await,
+        None => Default::default(),
+    };
     let now = now_ms();
     let mut facts = view.facts();
     // Name and region stand in the title.
@@ -179,25 +181,19 @@ async fn board(context: &Context) -> Result<Board> {
     })
 }
 
-/// Deliveries a minute, and the mean time from the write to SNS. A metric that cannot be read is not drawn.
-async fn metrics(context: &Context) -> (Vec<(i64, f64)>, Vec<(i64, f64)>) {
-    let cloudwatch = context.clients.cloudwatch();
-    let outbox = format!("{}-{}", context.names.project, context.names.environment);
-    let metric = |name: &str, statistic: &str| Watch {
-        metric: name.to_owned(),
-        namespace: "Disa".to_owned(),
-        statistic: statistic.to_owned(),
+/// Deliveries a minute, and the mean time from the write to SNS: each delivery is a sample of it. `beside` is
+/// another metric of this deployment. A metric that cannot be read is not drawn.
+async fn metrics(context: &Context, beside: &Watch) -> (Vec<(i64, f64)>, Vec<(i64, f64)>) {
+    let prefix = beside.metric.strip_suffix(metric::OLDEST).unwrap_or_default();
+    let latency = Watch {
+        metric: format!("{prefix}{}", metric::LATENCY),
+        statistic: "Average".to_owned(),
         period_seconds: 60,
-        dimensions: [("Outbox".to_owned(), outbox.clone())].into(),
-        ..Watch::default()
+        ..beside.clone()
     };
-    let (now, delivered, latency) =
-        (now_ms(), metric("DeliveredMessages", "Sum"), metric("DeliveryLatency", "Average"));
-    let read = async |metric: &Watch| {
-        let points = cloudwatch.datapoints(metric, now - HALF_HOUR_MS, now).await.unwrap_or_default();
-        points.iter().rev().map(|point| (point.time, point.value)).collect::<Vec<_>>()
-    };
-    tokio::join!(read(&delivered), read(&latency))
+    let now = now_ms();
+    let points = context.clients.cloudwatch().datapoints(&latency, now - HALF_HOUR_MS, now).await.unwrap_or_default();
+    points.iter().rev().map(|point| ((point.time, point.samples), (point.time, point.value))).unzip()
 }
 
 async fn newest_errors(context: &Context) -> Result<Vec<MessageView>> {
