@@ -8,8 +8,9 @@ use super::site::Site;
 type Map = BTreeMap<String, String>;
 
 /// The variables whose value is a parameter of the root stack.
-const PARAMETERS: [(&str, &str); 13] = [
+const PARAMETERS: [(&str, &str); 14] = [
     ("METRIC_NAME", "MetricName"),
+    ("METRIC_PREFIX", "MetricPrefix"),
     ("DIMENSION_NAME", "DimensionName"),
     ("DIMENSION_VALUE", "DimensionValue"),
     ("CLOUDWATCH_NAMESPACE", "CloudWatchNameSpace"),

@@ -121,7 +121,7 @@ fn told(world: &'static World) {
     });
     let deployment = world.deploy("told", &[NO_SCHEDULE, &format!("AlarmTopicArn={topic}")]);
     for alarm in Alarm::ALL {
-        assert_eq!(actions(&deployment, alarm), [topic.clone()], "{alarm:?}");
+        assert_eq!(actions(&deployment, alarm), std::slice::from_ref(&topic), "{alarm:?}");
     }
     deployment.put_by_hand("poison", &[("message", s(""))]);
     deployment.await_status("poison", Status::Dead);
@@ -138,7 +138,7 @@ fn told(world: &'static World) {
     assert_eq!(deployment.ok(&changed)["status"], "UPDATE_COMPLETE");
     let own = "arn:aws:sns:us-east-1:000000000000:told-devl-alarms".to_owned();
     for alarm in Alarm::ALL {
-        assert_eq!(actions(&deployment, alarm), [own.clone()], "{alarm:?}");
+        assert_eq!(actions(&deployment, alarm), std::slice::from_ref(&own), "{alarm:?}");
     }
     let subscribed = deployment.block_on(sns.list_subscriptions_by_topic().topic_arn(&own).send()).expect("a list");
     let found: Vec<_> = subscribed.subscriptions().iter().filter_map(|one| one.endpoint()).collect();

@@ -121,6 +121,9 @@ impl Names {
     pub fn alarm_of(&self, alarm: Alarm) -> String {
         self.with(alarm.suffix())
     }
+    pub fn dashboard(&self) -> String {
+        format!("{}-{}", self.project, self.environment)
+    }
     pub fn schedule(&self) -> String {
         self.with("retry")
     }

@@ -1,7 +1,7 @@
 //! Names that something else has.
 
 use outbox::item::{BACKLOG_INDEX, SEQUENCE_NO};
-use outbox::names::Function;
+use outbox::names::{Alarm, Function};
 
 use super::{Fact, Finding};
 use crate::stack::site::Site;
@@ -43,9 +43,9 @@ pub fn all(site: &Site) -> Vec<Named> {
         named(QUEUE, "queue", names.schedule_dead_letters()),
         named(STATE_MACHINE, "state machine", names.state_machine()),
         named(LOG_GROUP, "log group", site.state_machine_log()),
-        named(ALARM, "alarm", names.alarm()),
         named(SCHEDULE, "schedule", names.schedule()),
     ];
+    all.extend(Alarm::ALL.map(|alarm| named(ALARM, "alarm", names.alarm_of(alarm))));
     for function in Function::ALL {
         all.push(named(FUNCTION, "function", names.function(function)));
         all.push(named(LOG_GROUP, "log group", names.log_group(function)));

@@ -74,6 +74,10 @@ pub fn needs(site: &Site, bucket: &str, key: Option<&str>) -> Vec<Need> {
             site.arn("cloudwatch", &format!("alarm:{}", names.alarm())),
             &["cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource"],
         ),
+        need(
+            format!("arn:{}:cloudwatch::{}:dashboard/{}", site.partition, site.account, names.dashboard()),
+            &["cloudwatch:GetDashboard", "cloudwatch:PutDashboard"],
+        ),
         need(site.arn("logs", &format!("log-group:{}:*", site.state_machine_log())), &LOG_GROUP),
     ];
     all.push(match key {
@@ -83,7 +87,7 @@ pub fn needs(site: &Site, bucket: &str, key: Option<&str>) -> Vec<Need> {
     all
 }
 
-const STACK: [&str; 7] = [
+const STACK: [&str; 8] = [
     "cloudformation:CreateChangeSet",
     "cloudformation:DescribeChangeSet",
     "cloudformation:DescribeStackEvents",
@@ -91,6 +95,7 @@ const STACK: [&str; 7] = [
     "cloudformation:DescribeStacks",
     "cloudformation:ExecuteChangeSet",
     "cloudformation:DeleteChangeSet",
+    "cloudformation:ListStackResources",
 ];
 const NESTED_STACK: [&str; 4] = [
     "cloudformation:CreateStack",

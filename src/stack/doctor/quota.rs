@@ -3,7 +3,7 @@
 use super::{Finding, Use};
 
 /// The stacks of a deployment: the root and its nested ones.
-pub const STACKS: u32 = 9;
+pub const STACKS: u32 = 10;
 /// The roles of a deployment.
 pub const ROLES: u32 = 5;
 /// Lambda keeps so much concurrency for functions that reserve none (Lambda developer guide, "Configuring
