@@ -3,5 +3,9 @@
 
 #[test]
 fn help_and_misuse() {
-    trycmd::TestCases::new().env("COLUMNS", "80").env("NO_COLOR", "1").case("tests/cli/*.trycmd");
+    trycmd::TestCases::new()
+        .env("DISA_CONFIG", "")
+        .env("COLUMNS", "80")
+        .env("NO_COLOR", "1")
+        .case("tests/cli/*.trycmd");
 }

@@ -141,8 +141,10 @@ pub fn layer<P: Parser>(matches: &ArgMatches, files: &Files, words: Vec<OsString
     let unforeseen = |error: clap::Error| Error::usage(error.to_string());
     let matches = command.try_get_matches_from(words).map_err(unforeseen)?;
     for (id, name, origin) in origins {
-        let value = matches.get_raw(&id).and_then(|mut values| values.next_back());
-        let value = value.map(|value| value.to_string_lossy().into_owned());
+        // A switch has other spellings in a variable: `DISA_LOCAL=1`.
+        let switch = matches.try_get_one::<bool>(&id).ok().flatten().map(bool::to_string);
+        let written = || matches.get_raw(&id).and_then(|mut values| values.next_back());
+        let value = switch.or_else(|| written().map(|value| value.to_string_lossy().into_owned()));
         settings.options.push(Choice { name, value, origin });
     }
     for (name, value) in files.sections(&environment).flat_map(|section| &section.parameters) {

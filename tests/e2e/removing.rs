@@ -140,7 +140,7 @@ fn purge(world: &'static World) {
     assert!(again.code == 1 && again.err.contains("there is no stack"), "{again:?}");
     let anew = world.deploy("purged", &[NO_SCHEDULE]);
     assert!(anew.delivery("lost").is_none());
-    anew.ok(&["send", "found", "--id", "found", "--wait"]);
+    anew.ok(&["send", "found", "--id", "found"]);
 }
 
 fn shared_bucket(world: &'static World) {
