@@ -33,7 +33,7 @@ fn rows(document: &Value, code: &str) -> Vec<Value> {
     items.iter().filter(|item| item["code"] == code).cloned().collect()
 }
 
-fn outcome<'a>(rows: &'a [Value]) -> &'a str {
+fn outcome(rows: &[Value]) -> &str {
     rows[0]["outcome"].as_str().expect("an outcome")
 }
 
