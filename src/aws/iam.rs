@@ -53,11 +53,13 @@ impl Iam {
     }
 }
 
+/// Where a resource was given, the values that are missing stand beside it (API reference, `EvaluationResult`).
 fn decision(result: &EvaluationResult) -> Decision {
+    let of_resources = result.resource_specific_results().iter().flat_map(|one| one.missing_context_values());
     Decision {
         action: result.eval_action_name().to_owned(),
         allowed: *result.eval_decision() == PolicyEvaluationDecisionType::Allowed,
-        unknown: result.missing_context_values().to_vec(),
+        unknown: result.missing_context_values().iter().chain(of_resources).cloned().collect(),
     }
 }
 
@@ -75,7 +77,7 @@ mod tests {
         };
         let member = |action: &str, decision: &str, missing: &str| {
             format!(
-                "<member><EvalActionName>{action}</EvalActionName><EvalResourceName>r</EvalResourceName><EvalDecision>{decision}</EvalDecision><MissingContextValues>{missing}</MissingContextValues></member>"
+                "<member><EvalActionName>{action}</EvalActionName><EvalResourceName>r</EvalResourceName><EvalDecision>{decision}</EvalDecision><MissingContextValues></MissingContextValues><ResourceSpecificResults><member><EvalResourceName>r</EvalResourceName><EvalResourceDecision>{decision}</EvalResourceDecision><MissingContextValues>{missing}</MissingContextValues></member></ResourceSpecificResults></member>"
             )
         };
         let first =

@@ -15,6 +15,8 @@ pub struct Scene<'a> {
     pub site: Site,
     pub caller: String,
     pub stack: Fact<Option<Deployed>>,
+    /// The key of a table that an earlier stack left behind: a first deployment takes it over with the table.
+    pub left_behind: Option<String>,
 }
 
 impl Scene<'_> {
@@ -38,7 +40,7 @@ impl Scene<'_> {
     pub fn key(&self) -> Option<&str> {
         let parameter = self.parameter("KmsMasterKeyId").filter(|key| !key.is_empty());
         let own = || self.deployed()?.outputs.get("KmsKeyArn").map(String::as_str);
-        self.intent.kms_key.or(parameter).or_else(own)
+        self.intent.kms_key.or(parameter).or_else(own).or(self.left_behind.as_deref())
     }
 }
 
@@ -54,8 +56,9 @@ pub async fn examine(context: &Context, intent: Intent<'_>) -> Vec<Row> {
         account: identity.account,
     };
     let found = context.clients.cloudformation().stack(&site.names.stack()).await;
-    let scene = Scene {
+    let mut scene = Scene {
         context,
+        left_behind: None,
         intent,
         caller: identity.caller,
         stack: found.map_err(Unread::from).map(|found| {
@@ -69,6 +72,11 @@ pub async fn examine(context: &Context, intent: Intent<'_>) -> Vec<Row> {
         }),
         site,
     };
+    if scene.deployed().is_none() {
+        let table = context.clients.dynamodb().table(&scene.site.names.table()).await;
+        // Whether it can be read is told with the names.
+        scene.left_behind = table.ok().flatten().and_then(|table| table.kms_key_arn);
+    }
     let mut rows = vec![Row::of(Code::Credentials, Finding::ok(&scene.caller))];
     rows.extend(stack::region(&scene.site, &scene.stack).into_iter().map(|one| Row::of(Code::Region, one)));
     rows.extend(judge(Code::Stack, &scene.stack, |found| stack::stack(&scene.site, found.as_ref())));
