@@ -134,15 +134,15 @@ pub fn unreadable(context: &Context, error: ServiceError) -> Error {
 impl Row for MessageView {
     const NOUN: &'static str = "message";
     const COLUMNS: &'static [Column] = &[
-        Column { name: "id", usual: true },
-        Column { name: "status", usual: true },
-        Column { name: "attempts", usual: true },
-        Column { name: "created", usual: true },
-        Column { name: "due", usual: true },
-        Column { name: "updated", usual: false },
-        Column { name: "sns", usual: false },
-        Column { name: "execution", usual: false },
-        Column { name: "error", usual: true },
+        Column::usual("id"),
+        Column::usual("status"),
+        Column::usual("attempts"),
+        Column::roomy("created"),
+        Column::roomy("due"),
+        Column::asked("updated"),
+        Column::asked("sns"),
+        Column::asked("execution"),
+        Column::usual("error"),
     ];
 
     fn cell(&self, column: &str) -> Cell {
@@ -157,7 +157,7 @@ impl Row for MessageView {
             "due" => time(self.due_at),
             "updated" => time(self.updated_at),
             "sns" => text(self.sns_message_id.clone()),
-            "execution" => text(error.map(|error| error.execution.clone())),
+            "execution" => text(error.map(|error| error.execution.rsplit(':').next().unwrap_or_default().to_owned())),
             _ => text(error.map(error_line)),
         }
     }

@@ -199,12 +199,12 @@ fn tone(level: &str) -> Tone {
 impl Row for Line {
     const NOUN: &'static str = "line";
     const COLUMNS: &'static [Column] = &[
-        Column { name: "time", usual: true },
-        Column { name: "function", usual: true },
-        Column { name: "level", usual: true },
-        Column { name: "message", usual: true },
-        Column { name: "request", usual: false },
-        Column { name: "fields", usual: true },
+        Column::usual("time").at_least(10),
+        Column::usual("function").at_least(12),
+        Column::usual("level").at_least(5),
+        Column::usual("message").at_least(13),
+        Column::asked("request"),
+        Column::usual("fields"),
     ];
 
     fn cell(&self, column: &str) -> Cell {

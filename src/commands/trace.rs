@@ -1,4 +1,4 @@
-mod gather;
+pub mod gather;
 mod resolve;
 
 use std::collections::HashSet;
@@ -10,6 +10,7 @@ use outbox::EpochMs;
 use outbox::item::Status;
 
 use crate::cli::Output;
+use crate::commands::show::error_line;
 use crate::context::{Context, pause};
 use crate::error::{Error, Result};
 use crate::outbox::moment;
@@ -110,6 +111,10 @@ fn summary(context: &Context, id: &str, story: &Story) {
         }
     };
     context.ui.note(&text);
+    let undelivered = story.item.as_ref().filter(|item| item.send_status != Status::Successful.as_str());
+    if let Some(error) = undelivered.and_then(|item| item.last_error.as_ref()) {
+        context.ui.note(&format!("The last error: {}", error_line(error)));
+    }
     if story.left_out > 0 {
         let more = count(story.left_out as u64, "earlier execution");
         context.ui.note(&format!("{more} left out: `{}`", context.again(&format!("logs --id {id}"))));
@@ -119,12 +124,12 @@ fn summary(context: &Context, id: &str, story: &Story) {
 impl Row for Entry {
     const NOUN: &'static str = "event";
     const COLUMNS: &'static [Column] = &[
-        Column { name: "time", usual: true },
-        Column { name: "at", usual: true },
-        Column { name: "source", usual: true },
-        Column { name: "event", usual: true },
-        Column { name: "took", usual: true },
-        Column { name: "detail", usual: true },
+        Column::roomy("time").at_least(10),
+        Column::usual("at").at_least(8),
+        Column::usual("source").at_least(12),
+        Column::usual("event").at_least(25),
+        Column::usual("took").at_least(6),
+        Column::usual("detail"),
     ];
 
     fn cell(&self, column: &str) -> Cell {

@@ -8,6 +8,9 @@ use outbox::names::Function;
 use serde::Serialize;
 use serde_json::Value;
 
+/// The fields that are told before the others.
+const FIRST: [&str; 4] = ["sequenceNo", "code", "class", "attempt"];
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
@@ -90,8 +93,10 @@ impl Line {
             Value::String(text) => format!("{name}={text}"),
             other => format!("{name}={other}"),
         };
-        let present = self.fields.iter().filter(|(_, value)| !value.is_null());
-        present.map(word).collect::<Vec<_>>().join(" ")
+        let mut present: Vec<_> = self.fields.iter().filter(|(_, value)| !value.is_null()).collect();
+        // A line that is cut off must still say of which message it tells, and why.
+        present.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+        present.into_iter().map(word).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -113,7 +118,7 @@ mod tests {
         let line = Line::of(Function::Process, 7, OURS);
         assert_eq!((line.function, line.level.as_str(), line.message.as_str()), ("process", "INFO", "delivered"));
         assert_eq!((line.time, line.request.as_deref(), line.platform), (1_795_499_554_914, Some("r-1"), false));
-        assert_eq!(line.words(), "attempt=1 sequenceNo=order-66 text=\"two words\"");
+        assert_eq!(line.words(), "sequenceNo=order-66 attempt=1 text=\"two words\"");
         assert_eq!(line.field("sequenceNo"), Some("order-66"));
     }
 

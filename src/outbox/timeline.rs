@@ -23,14 +23,14 @@ pub struct Entry {
     /// How long it took, where it is something that lasts.
     pub duration_ms: Option<i64>,
     pub detail: String,
+    #[serde(skip)]
     pub tone: Tone,
     /// Whether it has not ended yet.
     pub open: bool,
 }
 
 /// How it is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     Plain,
     Good,

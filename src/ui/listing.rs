@@ -4,25 +4,15 @@ use console::{measure_text_width, pad_str, truncate_str};
 use outbox::EpochMs;
 use serde::Serialize;
 
+use super::columns::{GAP, Layout};
 use super::{SCHEMA_VERSION, Tone, Ui, text};
 use crate::cli::Output;
 use crate::error::{Error, Result};
 
+pub use super::columns::{Column, Columns};
+
 /// So many rows are looked at for the widths of the columns, before the first is written.
 const MEASURED: usize = 100;
-/// Between two columns.
-const GAP: &str = "  ";
-/// The last column is never cut shorter than this.
-const SHORTEST: usize = 20;
-
-/// One column that a list can have.
-#[derive(Debug)]
-pub struct Column {
-    /// As `--columns` takes it, and as the head of the CSV.
-    pub name: &'static str,
-    /// Whether a table shows it unless told otherwise. A list of default columns fits 80 characters.
-    pub usual: bool,
-}
 
 /// What stands in a row under a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,22 +34,13 @@ pub trait Row: Serialize {
     fn cell(&self, column: &str) -> Cell;
 }
 
-/// Which columns a list shows.
-#[derive(clap::Args, Clone, Debug, Default)]
-pub struct Columns {
-    /// Which columns a table or CSV has, in this order
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
-    columns: Vec<String>,
-    /// All columns, and nothing cut off
-    #[arg(short, long)]
-    wide: bool,
-}
-
 /// A list on its way out.
 pub struct Listing<'a, R: Row> {
     ui: &'a Ui,
     columns: Vec<&'static Column>,
+    /// Whether the lines are cut to the terminal, and columns may be left out for that.
     cut: bool,
+    may_go: bool,
     count: u64,
     form: Form<R>,
 }
@@ -67,8 +48,7 @@ pub struct Listing<'a, R: Row> {
 enum Form<R> {
     /// The rows that are being measured.
     Measuring(Vec<R>),
-    /// The widths of the columns.
-    Rows(Vec<usize>),
+    Rows(Layout),
     Json,
     Jsonl,
     Csv,
@@ -76,18 +56,15 @@ enum Form<R> {
 
 impl<'a, R: Row> Listing<'a, R> {
     pub fn new(ui: &'a Ui, chosen: &Columns) -> Result<Listing<'a, R>> {
-        let all = chosen.wide || ui.output == Output::Csv;
-        let columns = match chosen.columns.is_empty() {
-            true => R::COLUMNS.iter().filter(|column| column.usual || all).collect(),
-            false => chosen.columns.iter().map(|name| find::<R>(name)).collect::<Result<_>>()?,
-        };
+        let columns = chosen.of(R::COLUMNS, ui.output == Output::Csv)?;
         let form = match ui.output {
             Output::Table => Form::Measuring(vec![]),
             Output::Json => Form::Json,
             Output::Jsonl => Form::Jsonl,
             Output::Csv => Form::Csv,
         };
-        Ok(Listing { ui, columns, cut: !chosen.wide && ui.out_is_terminal(), count: 0, form })
+        let cut = !chosen.wide && ui.out_is_terminal();
+        Ok(Listing { ui, columns, cut, may_go: chosen.may_go(), count: 0, form })
     }
 
     pub fn push(&mut self, row: R) -> Result<()> {
@@ -147,11 +124,14 @@ impl<'a, R: Row> Listing<'a, R> {
         let Form::Measuring(rows) = &mut self.form else { return Ok(()) };
         let rows = std::mem::take(rows);
         let widest = |column: &&Column| {
-            let cells = rows.iter().map(|row| measure_text_width(&self.text(&row.cell(column.name))));
-            cells.chain([column.name.len()]).max().unwrap_or(0)
+            rows.iter().map(|row| measure_text_width(&self.text(&row.cell(column.name)))).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = self.columns.iter().map(widest).collect();
-        self.form = Form::Rows(widths);
+        let widest: Vec<usize> = self.columns.iter().map(widest).collect();
+        let mut layout = Layout::natural(&self.columns, widest);
+        if self.cut {
+            layout = layout.fit(&mut self.columns, self.ui.width(), self.may_go);
+        }
+        self.form = Form::Rows(layout);
         let heads: Vec<String> = self.columns.iter().map(|column| column.name.to_uppercase()).collect();
         self.cells(heads)?;
         rows.iter().try_for_each(|row| self.line(row))
@@ -162,15 +142,20 @@ impl<'a, R: Row> Listing<'a, R> {
     }
 
     fn cells(&self, cells: Vec<String>) -> Result<()> {
-        let Form::Rows(widths) = &self.form else { return Ok(()) };
-        let padded =
-            cells.iter().zip(widths).map(|(cell, width)| pad_str(cell, *width, console::Alignment::Left, None));
-        let mut line = padded.collect::<Vec<_>>().join(GAP);
+        let Form::Rows(Layout { widths, narrowed }) = &self.form else { return Ok(()) };
+        let last = cells.len().saturating_sub(1);
+        let padded = cells.into_iter().zip(widths).enumerate().map(|(at, (cell, width))| match at == last {
+            true => cell,
+            false => {
+                let cell = if *narrowed { truncate_str(&cell, *width, "…").into_owned() } else { cell };
+                pad_str(&cell, *width, console::Alignment::Left, None).into_owned()
+            }
+        });
+        let mut line = padded.collect::<Vec<_>>().join(GAP).trim_end().to_owned();
         if self.cut {
-            let before = widths.iter().rev().skip(1).map(|width| width + GAP.len()).sum::<usize>();
-            line = truncate_str(&line, self.ui.width().max(before + SHORTEST), "…").into_owned();
+            line = truncate_str(&line, self.ui.width(), "…").into_owned();
         }
-        self.ui.print(line.trim_end())
+        self.ui.print(&line)
     }
 
     fn text(&self, cell: &Cell) -> String {
@@ -183,13 +168,6 @@ impl<'a, R: Row> Listing<'a, R> {
             Cell::Span(ms) => text::duration(*ms),
         }
     }
-}
-
-fn find<R: Row>(name: &str) -> Result<&'static Column> {
-    R::COLUMNS.iter().find(|column| column.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-        let names: Vec<&str> = R::COLUMNS.iter().map(|column| column.name).collect();
-        Error::usage(format!("there is no column `{name}`")).hint(format!("there are: {}", names.join(", ")))
-    })
 }
 
 /// A cell for machines.

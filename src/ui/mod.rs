@@ -1,6 +1,7 @@
 //! The only code that writes to the terminal. Results go to standard output, everything else to standard
 //! error; colour and progress only where a person looks at them, and nothing says anything by colour alone.
 
+mod columns;
 pub mod listing;
 mod progress;
 pub mod table;
@@ -75,7 +76,7 @@ impl Ui {
     /// Prints the result of a command.
     pub fn show<V: View>(&self, view: &V) -> Result<()> {
         match self.output {
-            Output::Table => self.print(view.text(self).trim_end()),
+            Output::Table => self.print(&self.wrapped(view.text(self).trim_end())),
             Output::Json => self.json(&Document { schema_version: SCHEMA_VERSION, view }, true),
             // Comma-separated values are refused before anything without rows begins.
             Output::Jsonl | Output::Csv => self.json(&Document { schema_version: SCHEMA_VERSION, view }, false),
@@ -155,6 +156,11 @@ impl Ui {
         std::io::stdout().is_terminal()
     }
 
+    /// Lines that a terminal would break in the middle of a word are broken between words.
+    fn wrapped(&self, text: &str) -> String {
+        if self.out_is_terminal() { text::wrapped(text, self.width()) } else { text.to_owned() }
+    }
+
     /// Columns of the terminal; 80 where none says how many.
     fn width(&self) -> usize {
         console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns))
@@ -195,6 +201,8 @@ impl Ui {
     }
 
     fn err(&self, text: &str) {
+        let width = console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
+        let text = width.map_or_else(|| text.to_owned(), |width| text::wrapped(text, width));
         // Nobody can be told that standard error is gone.
         let _ = writeln!(std::io::stderr(), "{text}");
     }

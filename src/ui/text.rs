@@ -1,5 +1,6 @@
 //! Numbers and times in words.
 
+use console::measure_text_width;
 use outbox::EpochMs;
 
 /// A span of time in its two largest units that matter: `45s`, `3m 20s`, `2h 5m`, `4d 3h`.
@@ -71,6 +72,36 @@ pub fn bytes(amount: u64) -> String {
     }
 }
 
+/// Lines longer than the width are broken between words; what follows is set in. A longer word stays whole.
+pub fn wrapped(text: &str, width: usize) -> String {
+    text.lines().map(|line| wrapped_line(line, width)).collect::<Vec<_>>().join("\n")
+}
+
+fn wrapped_line(line: &str, width: usize) -> String {
+    if measure_text_width(line) <= width {
+        return line.to_owned();
+    }
+    let words = line.trim_start();
+    let indent = " ".repeat(line.len() - words.len());
+    let (mut out, mut column) = (indent.clone(), indent.len());
+    for (at, word) in words.split(' ').enumerate() {
+        let wide = measure_text_width(word);
+        match at {
+            0 => column += wide,
+            _ if column + 1 + wide > width => {
+                out = format!("{}\n{indent}  ", out.trim_end());
+                column = indent.len() + 2 + wide;
+            }
+            _ => {
+                out.push(' ');
+                column += 1 + wide;
+            }
+        }
+        out.push_str(word);
+    }
+    out
+}
+
 /// `1 message`, `2 messages`.
 pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -98,6 +129,18 @@ mod tests {
     #[test]
     fn short_spans_are_exact() {
         assert_eq!([duration(7), duration(12_034), duration(61_000)], ["7 ms", "12.034 s", "1m 1s"]);
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        assert_eq!(wrapped("short\n\nlines", 5), "short\n\nlines");
+        assert_eq!(wrapped("  one two three four", 12), "  one two\n    three\n    four");
+        assert_eq!(wrapped("a \u{1b}[31mred\u{1b}[0m word", 6), "a \u{1b}[31mred\u{1b}[0m\n  word");
+        assert_eq!(wrapped("no incomprehensibilities here", 10), "no\n  incomprehensibilities\n  here");
+        assert_eq!(wrapped("日本 語", 5), "日本\n  語");
+        for width in 0..8 {
+            wrapped("   x  yy   zzz", width);
+        }
     }
 
     #[test]

@@ -53,10 +53,10 @@ impl History {
 impl Row for Transition {
     const NOUN: &'static str = "change";
     const COLUMNS: &'static [Column] = &[
-        Column { name: "time", usual: true },
-        Column { name: "from", usual: true },
-        Column { name: "to", usual: true },
-        Column { name: "reason", usual: true },
+        Column::usual("time"),
+        Column::usual("from"),
+        Column::usual("to"),
+        Column::usual("reason"),
     ];
 
     fn cell(&self, column: &str) -> Cell {

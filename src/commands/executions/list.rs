@@ -143,13 +143,13 @@ pub fn tone(status: &str) -> Tone {
 impl Row for Listed {
     const NOUN: &'static str = "execution";
     const COLUMNS: &'static [Column] = &[
-        Column { name: "name", usual: true },
-        Column { name: "status", usual: true },
-        Column { name: "started", usual: true },
-        Column { name: "duration", usual: true },
-        Column { name: "messages", usual: true },
-        Column { name: "stopped", usual: false },
-        Column { name: "arn", usual: false },
+        Column::usual("name"),
+        Column::usual("status"),
+        Column::usual("started"),
+        Column::usual("duration"),
+        Column::roomy("messages"),
+        Column::asked("stopped"),
+        Column::asked("arn"),
     ];
 
     fn cell(&self, column: &str) -> Cell {

@@ -6,7 +6,6 @@ use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use outbox::item::Status as SendStatus;
 use outbox::names::{Function, metric};
-use serde_json::Value;
 
 use super::look;
 use crate::aws::cloudwatch::Watch;
@@ -14,13 +13,14 @@ use crate::aws::lambda::Answer;
 use crate::aws::messages::backlog;
 use crate::commands::list::unreadable;
 use crate::commands::show::{error_line, shown};
+use crate::commands::trace::gather::gather;
 use crate::context::{Context, now_ms, pause};
 use crate::error::{Doing, Error, Result};
 use crate::outbox::order::{First, Sort};
 use crate::outbox::view::MessageView;
-use crate::ui::text::{duration, iso, span};
+use crate::ui::text::{count, duration, iso, span};
 use crate::ui::watch::Terminal;
-use crate::ui::watch::screen::{Action, Board, Entry, Over, Screen};
+use crate::ui::watch::screen::{Action, Board, Detail, Entry, Over, Screen};
 use crate::ui::{Tone, View};
 
 /// Errors that a look brings.
@@ -52,7 +52,7 @@ type Behind<'a, T> = Option<LocalBoxFuture<'a, Result<T>>>;
 /// What an action gives.
 enum Answered {
     Said(String),
-    Detail(String),
+    Detail(Detail),
 }
 
 /// The full-screen view, until a key ends it. Neither a look that fails nor an action that does ends it.
@@ -78,12 +78,12 @@ pub async fn on_terminal(context: &Context, interval: Duration) -> Result<()> {
                 looked = if outcome.is_ok() { Instant::now() } else { looked };
                 match outcome {
                     Ok(board) => screen.take(board),
-                    Err(error) => screen.message = Some((Tone::Bad, in_one_line(&error))),
+                    Err(error) => screen.trouble = Some(in_one_line(&error)),
                 }
             }
             outcome = behind(&mut acting) => match outcome {
                 Ok(Answered::Said(text)) => screen.message = Some((Tone::Good, text)),
-                Ok(Answered::Detail(text)) => screen.over = Over::Detail(text),
+                Ok(Answered::Detail(detail)) => screen.over = Over::Detail(detail),
                 Err(error) => screen.message = Some((Tone::Bad, in_one_line(&error))),
             },
             () = pause(Duration::from_secs(1)) => {}
@@ -113,25 +113,9 @@ fn in_one_line(error: &Error) -> String {
 
 async fn act(context: &Context, action: Action) -> Result<Answered> {
     match action {
-        Action::Detail(id) => Ok(Answered::Detail(shown(context, &id, false).await?.text(&context.ui.plain()))),
-        Action::Retry => {
-            let (lambda, function) = (context.clients.lambda(), context.function(Function::Retry));
-            let request = serde_json::json!({ "select": "all" });
-            match lambda.invoke(&function, &request).await.doing("invoke the retry function")? {
-                Answer::Failed(why) => Err(Error::failed("the retry function failed").because(why)),
-                Answer::Done(answer) => Ok(Answered::Said(format!(
-                    "Claimed {}, started {} executions, {} remaining{}",
-                    answer["claimed"],
-                    answer["started"],
-                    answer["remaining"],
-                    match (&answer["breakerOpen"], answer["hold"].is_object()) {
-                        (Value::Bool(true), true) => "; the breaker is held open: nothing is sent",
-                        (Value::Bool(true), false) => "; the breaker is open: a probe at a time",
-                        _ => "",
-                    }
-                ))),
-            }
-        }
+        Action::Detail(id) => Ok(Answered::Detail(detail(context, id).await?)),
+        Action::Retry => retry(context, serde_json::json!({ "select": "all" })).await,
+        Action::RetryOne(id) => retry(context, serde_json::json!({ "select": "ids", "ids": [id] })).await,
         Action::Switch => {
             let (scheduler, name) = (context.clients.scheduler(), context.names.schedule());
             let found = scheduler.schedule(&name).await.doing("look at the schedule")?;
@@ -142,6 +126,41 @@ async fn act(context: &Context, action: Action) -> Result<Answered> {
         }
         Action::Quit | Action::Look => Ok(Answered::Said(String::new())),
     }
+}
+
+async fn retry(context: &Context, request: serde_json::Value) -> Result<Answered> {
+    let (lambda, function) = (context.clients.lambda(), context.function(Function::Retry));
+    match lambda.invoke(&function, &request).await.doing("invoke the retry function")? {
+        Answer::Failed(why) => Err(Error::failed("the retry function failed").because(why)),
+        Answer::Done(answer) => {
+            let skipped = answer["skipped"][0]["reason"].as_str().map(|why| format!("; {why}")).unwrap_or_default();
+            let open = match (answer["breakerOpen"] == true, answer["hold"].is_object()) {
+                (true, true) => "; the breaker is held open: nothing is sent",
+                (true, false) => "; the breaker is open: a probe at a time",
+                (false, _) => "",
+            };
+            Ok(Answered::Said(format!(
+                "Claimed {}, started {}, {} remaining{skipped}{open}",
+                count(answer["claimed"].as_u64().unwrap_or(0), "message"),
+                count(answer["started"].as_u64().unwrap_or(0), "execution"),
+                answer["remaining"],
+            )))
+        }
+    }
+}
+
+/// What is known of a message, and its timeline where that can be had.
+async fn detail(context: &Context, id: String) -> Result<Detail> {
+    let mut text = shown(context, &id, false).await?.text(&context.ui.plain());
+    if let Ok(story) = gather(context, &id, now_ms()).await {
+        text.push('\n');
+        for entry in story.entries {
+            let took = entry.duration_ms.map(|ms| format!("  {}", duration(ms))).unwrap_or_default();
+            let (at, source) = (duration(entry.at_ms), entry.source);
+            text.push_str(&format!("\n{at:>9}  {source:<12}  {}{took}  {}", entry.event, entry.detail));
+        }
+    }
+    Ok(Detail { id, text, top: 0 })
 }
 
 /// One look, with what only the view shows: curves, the alarm's history, the newest errors.
@@ -176,6 +195,8 @@ async fn board(context: &Context) -> Result<Board> {
             ("Delivered/min", curve(&delivered), newest(&delivered).map_or("-".to_owned(), |n| n.to_string())),
             ("Latency", curve(&latency), latency_now),
         ],
+        failed: view.backlog.failure,
+        paused: view.schedule.as_ref().map(|schedule| schedule.state != "ENABLED"),
         findings: view.findings,
         errors: errors.iter().map(|message| entry(message, now)).collect(),
     })

@@ -53,7 +53,7 @@ pub async fn resolve(context: &Context, id: &str, since: EpochMs) -> Result<Foun
         None => Err(Error::failed(format!("there is no message, execution or SNS message `{id}`"))
             .hint(format!(
                 "undelivered messages: `{}`; executions: `{}`",
-                context.again("failed list"),
+                context.again("list"),
                 context.again("executions list")
             ))
             .hint("the id of an SNS message is found in the functions' logs, which `--since` searches further back")
@@ -87,7 +87,7 @@ async fn logged(context: &Context, id: &str, since: EpochMs) -> Result<Option<St
 
 impl Row for Carried {
     const NOUN: &'static str = "message";
-    const COLUMNS: &'static [Column] = &[Column { name: "id", usual: true }, Column { name: "attempt", usual: true }];
+    const COLUMNS: &'static [Column] = &[Column::usual("id"), Column::usual("attempt")];
 
     fn cell(&self, column: &str) -> Cell {
         match column {

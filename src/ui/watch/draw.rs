@@ -9,11 +9,13 @@ use ratatui::widgets::{Block, Clear, Paragraph, Row, Sparkline, Table, TableStat
 use super::screen::{Over, Screen};
 use crate::ui::Tone;
 
+const DETAIL_KEYS: &str = "↑↓ scroll  space page  r retry this message  any other key  back";
 const KEYS: &str = "↑↓ select  Enter show  r retry  p pause/resume  space look now  ? help  q quit";
 const HELP: &str = "\
 ↑ ↓ or j k   select one of the newest errors
 Enter        all that is known of the selected message
-r            try the failed messages again, now (asks first)
+             ↑ ↓ scroll there, r tries this one again (asks first)
+r            try all failed messages again, now (asks first)
 p            pause the retry schedule, or resume it (asks first)
 space        look now, and not only when the interval is over
 q, Esc       quit
@@ -45,11 +47,15 @@ pub fn draw(frame: &mut Frame, screen: &Screen, color: bool) {
     let lines = screen.board.findings.iter().take(3).map(|text| styled(Tone::Warning, &format!("! {text}"), color));
     frame.render_widget(Paragraph::new(lines.collect::<Vec<Line>>()), found);
     draw_errors(frame, list, screen);
-    if let Some((tone, text)) = &screen.message {
+    let trouble = screen.trouble.as_ref().map(|text| (Tone::Bad, text.clone()));
+    if let Some((tone, text)) = screen.message.as_ref().or(trouble.as_ref()) {
         frame.render_widget(Paragraph::new(styled(*tone, text, color)), message);
     }
-    frame.render_widget(Paragraph::new(Line::from(KEYS).style(Style::new().add_modifier(Modifier::DIM))), keys);
-    draw_over(frame, list, screen);
+    let known = if matches!(screen.over, Over::Detail(_)) { DETAIL_KEYS } else { KEYS };
+    frame.render_widget(Paragraph::new(Line::from(known).style(Style::new().add_modifier(Modifier::DIM))), keys);
+    // What is to be read has all the room; behind a question stays what it is about.
+    let whole = Rect { height: frame.area().height.saturating_sub(3), y: title.y + title.height, ..frame.area() };
+    draw_over(frame, if matches!(screen.over, Over::Ask(..)) { list } else { whole.intersection(frame.area()) }, screen);
 }
 
 fn draw_title(frame: &mut Frame, area: Rect, screen: &Screen) {
@@ -122,15 +128,16 @@ fn draw_errors(frame: &mut Frame, area: Rect, screen: &Screen) {
 }
 
 fn draw_over(frame: &mut Frame, area: Rect, screen: &Screen) {
-    let (title, text) = match &screen.over {
+    let (title, text, top) = match &screen.over {
         Over::Nothing => return,
-        Over::Help => ("Keys", HELP.to_owned()),
-        Over::Detail(text) => ("Message", text.clone()),
-        Over::Ask(question, _) => ("Sure?", format!("{question}\n\ny  yes    any other key  no")),
+        Over::Help => ("Keys", HELP.to_owned(), 0),
+        Over::Detail(detail) => ("Message", detail.text.clone(), detail.top),
+        Over::Ask(question, _) => ("Sure?", format!("{question}\n\ny  yes    any other key  no"), 0),
     };
     frame.render_widget(Clear, area);
     let block = Block::bordered().title(title);
-    frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }).block(block), area);
+    let lines: Vec<Line> = text.lines().skip(top).map(|line| Line::from(plain(line))).collect();
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), area);
 }
 
 fn styled(tone: Tone, text: &str, color: bool) -> Line<'static> {
@@ -153,6 +160,7 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::screen::Detail;
     use super::super::screen::tests::board;
     use super::*;
     use ratatui::Terminal;
@@ -180,10 +188,28 @@ mod tests {
         assert!(lines[23].contains("q quit") && KEYS.chars().count() <= 80, "{lines:#?}");
     }
 
+    fn long() -> Detail {
+        let text = (0..99).map(|line| format!("line {line}\n")).collect();
+        Detail { id: "order-1".into(), text, top: 0 }
+    }
+
+    #[test]
+    fn what_is_read_has_all_the_room() {
+        let mut screen = Screen::new("t".into());
+        screen.take(board());
+        screen.over = Over::Help;
+        let lines = drawn(&screen, 80, 24);
+        assert!(HELP.lines().all(|text| lines.iter().any(|line| line.contains(text.trim()))), "{lines:#?}");
+        screen.over = Over::Detail(Detail { top: 3, ..long() });
+        let lines = drawn(&screen, 80, 24);
+        assert!(lines[2].contains("line 3") && lines[20].contains("line 21"), "{lines:#?}");
+        assert!(lines[23].contains("r retry this message"), "{lines:#?}");
+    }
+
     #[test]
     fn any_size_is_drawn() {
         let mut screen = Screen::new("t".into());
-        for over in [Over::Nothing, Over::Help, Over::Detail("x\n".repeat(99))] {
+        for over in [Over::Nothing, Over::Help, Over::Detail(long())] {
             screen.over = over;
             for (width, height) in [(1, 1), (20, 5), (80, 24), (300, 90)] {
                 drawn(&screen, width, height);
