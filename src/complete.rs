@@ -11,6 +11,7 @@ use outbox::item::Status;
 
 use crate::aws::messages::backlog;
 use crate::cli::Global;
+use crate::commands::executions::state_machine_arn;
 use crate::config::{Files, layer};
 use crate::context::Context;
 use crate::local::{self, Health};
@@ -20,29 +21,48 @@ use crate::ui::Ui;
 /// A person does not wait longer for a proposal.
 const PATIENCE: Duration = Duration::from_secs(2);
 const MOST: usize = 50;
+/// Executions among which names are looked for (Step Functions API reference, `ListExecutions`: 1,000 a page).
+const LATEST: i32 = 1_000;
 
 /// Ids of messages in the backlog that begin as typed.
 pub fn ids(typed: &OsStr) -> Vec<CompletionCandidate> {
     let prefix = typed.to_string_lossy().into_owned();
-    // The shell's request runs before the command's own runtime is made.
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return vec![] };
-    runtime.block_on(async { tokio::time::timeout(PATIENCE, undelivered(&prefix)).await.unwrap_or_default() })
+    asked(async |context| {
+        let table = context.table();
+        let found = backlog(&table, &Status::BACKLOG)
+            .try_filter(|message| std::future::ready(message.sequence_no.starts_with(&prefix)))
+            .take(MOST)
+            .map_ok(|message| CompletionCandidate::new(message.sequence_no).help(Some(message.send_status.into())));
+        found.filter_map(|found| std::future::ready(found.ok())).collect().await
+    })
 }
 
-async fn undelivered(prefix: &str) -> Vec<CompletionCandidate> {
-    let global = global();
-    // A proposal starts no engine.
-    if global.local && !matches!(local::health().await, Ok((_, Health::Running(_)))) {
-        return vec![];
-    }
-    let ui = Ui::new(&global);
-    let Ok(context) = Context::connect(&global, ui).await else { return vec![] };
-    let table = context.table();
-    let found = backlog(&table, &Status::BACKLOG)
-        .try_filter(|message| std::future::ready(message.sequence_no.starts_with(prefix)))
-        .take(MOST)
-        .map_ok(|message| CompletionCandidate::new(message.sequence_no).help(Some(message.send_status.into())));
-    found.filter_map(|found| std::future::ready(found.ok())).collect().await
+/// Names of the latest executions that begin as typed.
+pub fn executions(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let prefix = typed.to_string_lossy().into_owned();
+    asked(async |context| {
+        let Ok(arn) = state_machine_arn(&context).await else { return vec![] };
+        let found = context.clients.sfn().latest(&arn, LATEST).await.ok().flatten().unwrap_or_default();
+        let found = found.into_iter().filter(|execution| execution.name.starts_with(&prefix)).take(MOST);
+        found.map(|one| CompletionCandidate::new(one.name).help(Some(one.status.into()))).collect()
+    })
+}
+
+/// What is known where the words so far point at; nothing when that takes too long.
+fn asked(look: impl AsyncFnOnce(Context) -> Vec<CompletionCandidate>) -> Vec<CompletionCandidate> {
+    // The shell's request runs before the command's own runtime is made.
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return vec![] };
+    let found = async {
+        let global = global();
+        // A proposal starts no engine.
+        if global.local && !matches!(local::health().await, Ok((_, Health::Running(_)))) {
+            return vec![];
+        }
+        let ui = Ui::new(&global);
+        let Ok(context) = Context::connect(&global, ui).await else { return vec![] };
+        look(context).await
+    };
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, found).await.unwrap_or_default() })
 }
 
 /// The words that are typed so far, as far as they say where to look.

@@ -11,6 +11,7 @@ use crate::commands::show::{error_line, tone};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::outbox::filter::Filter;
+use crate::outbox::input;
 use crate::outbox::order::{First, Sort};
 use crate::outbox::view::MessageView;
 use crate::ui::listing::{Cell, Column, Columns, Listing, Row};
@@ -20,9 +21,6 @@ use crate::ui::listing::{Cell, Column, Columns, Listing, Row};
     after_help = "Examples:\n  disa list\n  disa list --status successful --since 1h\n  disa list --status pending,failure --sort attempts --limit 20\n\nUndelivered messages are read through the backlog index. Delivered ones stand in no index: to list them\nthe whole table is read, which costs a read unit for every 8 KB."
 )]
 pub struct List {
-    /// Which messages; all that are undelivered if not given
-    #[arg(long, value_name = "STATUS,...", value_enum, ignore_case = true, value_delimiter = ',')]
-    status: Vec<Which>,
     #[command(flatten)]
     rows: Rows,
 }
@@ -30,10 +28,13 @@ pub struct List {
 /// What each list of messages can be told.
 #[derive(Args, Debug)]
 pub struct Rows {
+    /// Messages of these statuses, instead of those that the list is for
+    #[arg(long, value_name = "STATUS,...", value_enum, ignore_case = true, value_delimiter = ',')]
+    status: Vec<Which>,
     #[command(flatten)]
     filter: Filter,
     /// No more than so many
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = input::at_least_one)]
     limit: Option<u64>,
     /// In which order; any but `due` reads everything first
     #[arg(long, value_name = "ORDER", value_enum, default_value = "due")]
@@ -58,12 +59,12 @@ pub enum Which {
 
 impl List {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
-        self.rows.run(context, &statuses(&self.status, &Status::BACKLOG)).await
+        self.rows.run(context, &Status::BACKLOG).await
     }
 }
 
 /// The statuses that were asked for, or the usual ones.
-pub fn statuses(chosen: &[Which], usual: &[Status]) -> Vec<Status> {
+fn statuses(chosen: &[Which], usual: &[Status]) -> Vec<Status> {
     let mut found: Vec<Status> = match chosen {
         [] => usual.to_vec(),
         chosen => chosen.iter().flat_map(|which| which.statuses()).copied().collect(),
@@ -86,13 +87,16 @@ impl Which {
 }
 
 impl Rows {
-    pub async fn run(self, context: &Context, statuses: &[Status]) -> Result<ExitCode> {
+    /// Lists the messages of some statuses, where no others are asked for.
+    pub async fn run(self, context: &Context, usual: &[Status]) -> Result<ExitCode> {
+        self.filter.check()?;
+        let statuses = statuses(&self.status, usual);
         let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let mut listing = Listing::new(&context.ui, &self.columns)?;
         let (table, name, dynamodb) = (context.table(), context.names.table(), context.clients.dynamodb());
         let found = match statuses.contains(&Status::Successful) {
-            true => everything(&dynamodb, &name, statuses).boxed_local(),
-            false => backlog(&table, statuses).boxed_local(),
+            true => everything(&dynamodb, &name, &statuses).boxed_local(),
+            false => backlog(&table, &statuses).boxed_local(),
         };
         let mut found = matching(found, &self.filter);
         match self.sort {

@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 use futures::{Stream, StreamExt, TryStreamExt};
 use gateway::ServiceError;
 use outbox::EpochMs;
@@ -11,6 +12,7 @@ use outbox::names::Function;
 use crate::aws;
 use crate::aws::merge::merge;
 use crate::cli::Output;
+use crate::complete;
 use crate::context::{Context, now_ms, pause};
 use crate::error::{Error, Result};
 use crate::outbox::log::Line;
@@ -39,7 +41,7 @@ pub struct Logs {
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     /// Only lines that name this message, execution or SNS message
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(complete::ids))]
     id: Option<String>,
     /// Also what Lambda itself writes of each invocation
     #[arg(long)]

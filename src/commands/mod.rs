@@ -22,6 +22,7 @@ pub mod local;
 pub mod logs;
 pub mod outputs;
 pub mod plan;
+pub mod preview;
 pub mod reconcile;
 pub mod retry;
 pub mod selection;

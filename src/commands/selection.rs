@@ -28,6 +28,7 @@ impl Selection {
     pub fn check(&mut self) -> Result<()> {
         self.ids.sort();
         self.ids.dedup();
+        self.filter.check()?;
         match self.ids.is_empty() || self.filter.is_empty() {
             true => Ok(()),
             false => Err(Error::usage("`--id` names the messages: there is nothing to filter")),

@@ -6,11 +6,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use outbox::EpochMs;
 use outbox::item::Status;
 
 use crate::cli::Output;
 use crate::commands::show::error_line;
+use crate::complete;
 use crate::context::{Context, pause};
 use crate::error::{Error, Result};
 use crate::outbox::moment;
@@ -30,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(10);
 )]
 pub struct Trace {
     /// A message's id, the name or ARN of an execution that carried it, or the id that SNS gave it
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = ArgValueCompleter::new(complete::ids))]
     id: String,
     /// Print what happens until the message is Successful or Dead
     #[arg(long)]

@@ -1,10 +1,12 @@
 //! Which messages an operator means.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use outbox::EpochMs;
 use outbox::error::Class;
 
 use super::moment;
 use super::view::MessageView;
+use crate::error::Error;
 
 /// What a message must be, to be listed, retried, exported, …; what is not given says nothing.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -15,8 +17,8 @@ pub struct Filter {
     /// Written before this time
     #[arg(help_heading = "Filters", long, value_name = "TIME", value_parser = moment::argument)]
     until: Option<EpochMs>,
-    /// Class of the last error: rejected, unavailable or unknown
-    #[arg(help_heading = "Filters", long, value_name = "CLASS", value_parser = class)]
+    /// Class of the last error
+    #[arg(help_heading = "Filters", long, value_name = "CLASS", ignore_case = true, value_parser = classes())]
     class: Option<Class>,
     /// Part of the last error's code or text, in any case
     #[arg(help_heading = "Filters", long = "error", value_name = "TEXT")]
@@ -47,6 +49,11 @@ impl Filter {
             && attempts.is_none()
     }
 
+    /// What no message can be is a slip, and not an empty list.
+    pub fn check(&self) -> Result<(), Error> {
+        moment::in_order(self.since, self.until)
+    }
+
     pub fn matches(&self, message: &MessageView) -> bool {
         let error = message.last_error.as_ref();
         let says = |text: &String| {
@@ -62,10 +69,13 @@ impl Filter {
     }
 }
 
-fn class(text: &str) -> Result<Class, String> {
-    let classes = [Class::Rejected, Class::Unavailable, Class::Unknown];
-    let found = classes.into_iter().find(|class| class.to_string().eq_ignore_ascii_case(text));
-    found.ok_or_else(|| "the classes are rejected, unavailable and unknown".to_owned())
+/// In lower case, as the shell completes them.
+fn classes() -> impl TypedValueParser<Value = Class> {
+    PossibleValuesParser::new(["rejected", "unavailable", "unknown"]).map(|text| match text.to_lowercase().as_str() {
+        "rejected" => Class::Rejected,
+        "unavailable" => Class::Unavailable,
+        _ => Class::Unknown,
+    })
 }
 
 fn attempts(text: &str) -> Result<Attempts, String> {

@@ -28,6 +28,11 @@ pub fn seconds(text: &str) -> Result<u64, String> {
     number.checked_mul(factor).filter(|s| *s <= 604_800).ok_or_else(|| "a week is the longest".to_owned())
 }
 
+/// How many: a number from 1 on.
+pub fn at_least_one(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "this is no number from 1 on".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +43,14 @@ mod tests {
         assert_eq!(attribute("k:Number=5"), Ok(("k".into(), Attribute::Number("5".into()))));
         assert!(attribute("k:Binary=5").is_err());
         assert!(attribute("k").is_err());
+    }
+
+    #[test]
+    fn what_is_counted_is_at_least_one() {
+        assert_eq!(at_least_one("1"), Ok(1));
+        for bad in ["", "0", "-1", "x", "1.5", "99999999999999999999"] {
+            assert!(at_least_one(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

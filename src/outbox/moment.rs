@@ -5,6 +5,8 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 use outbox::EpochMs;
 
+use crate::error::Error;
+
 /// `15m`, `2h`, `3d`, `1w` ago; `2026-11-24`, `2026-11-24T05:00` in the time zone given; ISO 8601 with an
 /// offset; `now`.
 pub fn moment(text: &str, now: EpochMs, zone: &TimeZone) -> Result<EpochMs, String> {
@@ -29,6 +31,14 @@ pub fn moment(text: &str, now: EpochMs, zone: &TimeZone) -> Result<EpochMs, Stri
 /// For the command line: seen from now, in this machine's time zone.
 pub fn argument(text: &str) -> Result<EpochMs, String> {
     moment(text, Timestamp::now().as_millisecond(), &TimeZone::system())
+}
+
+/// Refuses a span of time that holds nothing.
+pub fn in_order(since: Option<EpochMs>, until: Option<EpochMs>) -> Result<(), Error> {
+    match since.zip(until).is_some_and(|(since, until)| since >= until) {
+        true => Err(Error::usage("`--since` is not before `--until`: nothing lies between")),
+        false => Ok(()),
+    }
 }
 
 /// `90s`, `15m`, `2h`, `3d`, `1w`: milliseconds. At most ten years.

@@ -1,8 +1,9 @@
 //! Progress on a terminal; elsewhere a line when it begins and none while it runs.
 
+use std::fmt::Write;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 pub struct Progress {
     bar: ProgressBar,
@@ -11,7 +12,7 @@ pub struct Progress {
 impl Progress {
     pub(super) fn new(live: bool, what: &str, total: Option<u64>) -> Progress {
         let bar = match total {
-            Some(total) => ProgressBar::new(total).with_style(style("{msg} {bar:24} {pos}/{len} {eta} to go")),
+            Some(total) => ProgressBar::new(total).with_style(counting()),
             None => ProgressBar::new_spinner().with_style(style("{spinner} {elapsed:>3} {msg}")),
         };
         bar.set_draw_target(if live { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
@@ -40,6 +41,16 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A forecast is told when there is something to tell it from.
+fn counting() -> ProgressStyle {
+    style("{msg} {bar:24} {pos}/{len}{forecast}").with_key("forecast", |state: &ProgressState, out: &mut dyn Write| {
+        if state.pos() > 0 {
+            // Who reads the terminal is told by what is missing there.
+            let _ = write!(out, " {:#} to go", HumanDuration(state.eta()));
+        }
+    })
 }
 
 fn style(template: &str) -> ProgressStyle {

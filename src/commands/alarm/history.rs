@@ -8,6 +8,7 @@ use super::{Which, no_alarm, tone};
 use crate::context::Context;
 use crate::error::{Doing, Result};
 use crate::outbox::alarm::Transition;
+use crate::outbox::input;
 use crate::outbox::moment;
 use crate::ui::listing::{Cell, Column, Columns, Listing, Row};
 
@@ -23,7 +24,7 @@ pub struct History {
     #[arg(long, value_name = "TIME", value_parser = moment::argument)]
     since: Option<EpochMs>,
     /// No more than so many
-    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = input::at_least_one)]
     limit: u64,
     #[command(flatten)]
     columns: Columns,

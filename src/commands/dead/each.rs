@@ -9,9 +9,10 @@ use outbox::item::{Delivery, Status};
 use serde::Serialize;
 
 use crate::commands::list::unreadable;
+use crate::commands::preview::preview;
 use crate::commands::selection::{Selected, Selection};
-use crate::context::Context;
-use crate::error::{Doing, Error, Kind, Result};
+use crate::context::{Context, now_ms};
+use crate::error::{Error, Kind, Result};
 use crate::outbox::tally::Skipped;
 use crate::ui::text::count;
 use crate::ui::{Ui, View};
@@ -57,8 +58,10 @@ pub async fn each(context: &Context, selection: &mut Selection, verb: &Verb<'_>)
         return Err(Error::usage("this cannot be taken back, and there is nobody to ask").hint("say so: `--yes`"));
     }
     if asks || verb.dry_run {
-        done.found = found(context, selection).await?;
+        let known = preview(context, selection, &STATUSES, now_ms(), |_| true).await?;
+        done.found = known.found;
         if verb.dry_run || done.found == 0 {
+            done.skipped = known.skipped;
             return Ok(done);
         }
         if !context.ui.confirm(&format!("{} {}?", verb.question, count(done.found, "message"))) {
@@ -93,19 +96,10 @@ pub async fn each(context: &Context, selection: &mut Selection, verb: &Verb<'_>)
     Ok(done)
 }
 
-async fn found(context: &Context, selection: &Selection) -> Result<u64> {
-    let table = context.table();
-    let messages = selection
-        .stream(&table, &STATUSES)
-        .try_filter(|selected| std::future::ready(matches!(selected, Selected::Message(_))));
-    let count = messages.try_fold(0, |count, _| std::future::ready(Ok(count + 1))).await;
-    count.doing("count the dead messages")
-}
-
 impl Done {
     pub fn exit(&self) -> ExitCode {
         match () {
-            () if self.skipped.is_empty() => ExitCode::SUCCESS,
+            () if self.skipped.is_empty() || self.dry_run => ExitCode::SUCCESS,
             () if self.done == 0 => ExitCode::from(Kind::Failed as u8),
             () => ExitCode::from(Kind::Partial as u8),
         }

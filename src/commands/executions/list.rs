@@ -9,6 +9,7 @@ use super::{no_state_machine, state_machine_arn};
 use crate::aws::sfn::Execution;
 use crate::context::{Context, now_ms};
 use crate::error::{Doing, Error, Result};
+use crate::outbox::input;
 use crate::outbox::moment;
 use crate::ui::Tone;
 use crate::ui::listing::{Cell, Column, Columns, Listing, Row};
@@ -28,7 +29,7 @@ pub struct List {
     #[arg(long, value_name = "TIME", value_parser = moment::argument)]
     until: Option<EpochMs>,
     /// No more than so many
-    #[arg(long, value_name = "N", default_value = "50", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value = "50", value_parser = input::at_least_one)]
     limit: u64,
     #[command(flatten)]
     columns: Columns,
@@ -67,9 +68,7 @@ impl Which {
 
 impl List {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
-        if self.since.zip(self.until).is_some_and(|(since, until)| since >= until) {
-            return Err(Error::usage("`--since` is not before `--until`: nothing lies between"));
-        }
+        moment::in_order(self.since, self.until)?;
         let (arn, sfn) = (state_machine_arn(context).await?, context.clients.sfn());
         let mut listing = Listing::new(&context.ui, &self.columns)?;
         // The service takes one status; several are chosen among all.

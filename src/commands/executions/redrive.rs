@@ -1,12 +1,14 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use gateway::ServiceError;
 use outbox::EpochMs;
 use serde::Serialize;
 
 use super::{arn, details, messages};
 use crate::aws::sfn::Details;
+use crate::complete;
 use crate::context::{Context, now_ms};
 use crate::error::{Error, Result};
 use crate::ui::{Tone, Ui, View};
@@ -21,7 +23,7 @@ const REDRIVABLE_MS: i64 = 14 * 86_400_000;
 )]
 pub struct Redrive {
     /// The execution's name or ARN
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete::executions))]
     name: String,
 }
 

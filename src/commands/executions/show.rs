@@ -1,11 +1,13 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 
 use super::list::tone as status_tone;
 use super::{arn, details, messages};
 use crate::aws::sfn::Details;
+use crate::complete;
 use crate::context::Context;
 use crate::error::{Doing, Result};
 use crate::outbox::history::{self, Attempt, Node, Outcome, Shown};
@@ -28,7 +30,7 @@ const CAUSE: usize = 300;
 )]
 pub struct Show {
     /// The execution's name or ARN
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete::executions))]
     name: String,
     /// Show the input and output of each state: keys, statuses and errors, and never a message's text
     #[arg(long)]

@@ -1,11 +1,13 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 
 use super::show::messages_of;
 use super::{arn, details};
 use crate::aws::sfn::Details;
+use crate::complete;
 use crate::context::Context;
 use crate::error::{Error, Kind, Result};
 use crate::ui::text::count;
@@ -17,7 +19,7 @@ use crate::ui::{Tone, Ui, View};
 )]
 pub struct Stop {
     /// The executions' names or ARNs
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(complete::executions), required = true)]
     names: Vec<String>,
     /// Why; written into the execution's record
     #[arg(long, value_name = "TEXT", default_value = "stopped by hand")]

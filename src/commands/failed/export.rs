@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use outbox::item::Status;
 use outbox::message::Message;
 use tempfile::NamedTempFile;
@@ -13,6 +13,7 @@ use crate::commands::list::unreadable;
 use crate::commands::selection::{Selected, Selection};
 use crate::context::Context;
 use crate::error::{Doing, Error, Kind, Result};
+use crate::outbox::input;
 use crate::outbox::line::Line;
 use crate::outbox::view::MessageView;
 use crate::ui::text::count;
@@ -27,6 +28,9 @@ const BATCH: usize = 100;
 pub struct Export {
     #[command(flatten)]
     selection: Selection,
+    /// No more than so many
+    #[arg(long, value_name = "N", value_parser = input::at_least_one)]
+    limit: Option<u64>,
     /// Write to this file, which must not exist; to standard output if not given
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -50,7 +54,8 @@ impl Export {
     pub async fn run(mut self, context: &Context, statuses: &[Status]) -> Result<ExitCode> {
         self.selection.check()?;
         let mut sink = Sink::new(self.out)?;
-        let exported = copy(context, &self.selection, statuses, &mut sink).await?;
+        let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let exported = copy(context, &self.selection, statuses, limit, &mut sink).await?;
         let place = sink.finish()?;
         let mut summary = format!("{} exported{place}", count(exported.written, "message"));
         if exported.not > 0 {
@@ -64,13 +69,19 @@ impl Export {
     }
 }
 
-async fn copy(context: &Context, selection: &Selection, statuses: &[Status], sink: &mut Sink) -> Result<Exported> {
+async fn copy(
+    context: &Context,
+    selection: &Selection,
+    statuses: &[Status],
+    limit: usize,
+    sink: &mut Sink,
+) -> Result<Exported> {
     let (table, mut exported) = (context.table(), Exported::default());
     let mut not = |id: &str, reason: &str| {
         context.ui.warn(&format!("{id}: {reason}"));
         exported.not += 1;
     };
-    let mut found = selection.stream(&table, statuses).try_chunks(BATCH);
+    let mut found = selection.stream(&table, statuses).take(limit).try_chunks(BATCH);
     while let Some(chunk) = found.try_next().await.map_err(|error| unreadable(context, error.1))? {
         let mut ids = vec![];
         for selected in chunk {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use outbox::item::Status;
 
-use crate::commands::list::{Rows, Which, statuses};
+use crate::commands::list::Rows;
 use crate::context::Context;
 use crate::error::Result;
 
@@ -25,9 +25,6 @@ pub enum Failed {
     after_help = "Examples:\n  disa failed list\n  disa failed list --error notfound --since 2h\n  disa failed list --attempts 5.. --sort attempts --limit 20\n  disa failed list -o jsonl | jq -r .sequenceNo"
 )]
 pub struct List {
-    /// Which messages; the failed ones if not given
-    #[arg(long, value_name = "STATUS,...", value_enum, ignore_case = true, value_delimiter = ',')]
-    status: Vec<Which>,
     #[command(flatten)]
     rows: Rows,
 }
@@ -39,7 +36,7 @@ impl Failed {
 
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
         match self {
-            Failed::List(List { status, rows }) => rows.run(context, &statuses(&status, &[Status::Failure])).await,
+            Failed::List(List { rows }) => rows.run(context, &[Status::Failure]).await,
             Failed::Stats(command) => command.run(context, &[Status::Failure]).await,
             Failed::Export(command) => command.run(context, &[Status::Failure]).await,
         }

@@ -23,6 +23,7 @@ pub struct Stats {
 
 impl Stats {
     pub async fn run(self, context: &Context, statuses: &[Status]) -> Result<ExitCode> {
+        self.filter.check()?;
         let table = context.table();
         let mut found = matching(backlog(&table, statuses).boxed_local(), &self.filter);
         let mut counter = Counter::new(now_ms());

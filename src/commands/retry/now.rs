@@ -1,7 +1,6 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use futures::TryStreamExt;
 use outbox::EpochMs;
 use outbox::hold::Hold;
 use outbox::item::Status;
@@ -9,13 +8,13 @@ use serde::Serialize;
 
 use super::run::{Options, Run};
 use crate::commands::breaker::words::told;
-use crate::commands::list::unreadable;
-use crate::commands::selection::{Selected, Selection};
+use crate::commands::preview::preview;
+use crate::commands::selection::Selection;
 use crate::commands::show::error_line;
 use crate::context::{Context, now_ms};
 use crate::error::{Error, Kind, Result};
+use crate::outbox::input;
 use crate::outbox::pace::{Rate, percent, rate};
-use crate::outbox::stats::Counter;
 use crate::outbox::tally::Tally;
 use crate::outbox::view::MessageView;
 use crate::ui::table::table;
@@ -33,7 +32,7 @@ pub struct Now {
     #[command(flatten)]
     selection: Selection,
     /// No more than so many
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = input::at_least_one)]
     max: Option<u64>,
     /// No faster: 50/s, 90/m
     #[arg(long, value_name = "RATE", value_parser = rate)]
@@ -72,23 +71,25 @@ impl Now {
         let before = now_ms();
         // Asked only where somebody reads the answer: it reads the backlog once more.
         let known = match self.dry_run || (context.ui.can_ask() && !self.yes) || context.ui.is_live() {
-            true => Some(preview(context, &self.selection, before).await?),
+            true => Some(preview(context, &self.selection, &STATUSES, before, |m| is_free(m, before)).await?),
             false => None,
         };
         if self.dry_run {
-            let retried = Retried { tally: known.unwrap_or_default(), dry_run: true, ..Retried::default() };
+            let known = known.unwrap_or_default();
+            let tally = Tally { remaining: self.wanted(known.found), skipped: known.skipped, ..Tally::default() };
+            let retried = Retried { tally, dry_run: true, ..Retried::default() };
             context.ui.show(&retried)?;
             return Ok(ExitCode::SUCCESS);
         }
-        if let Some(known) = known.as_ref().filter(|known| known.remaining > 1 && context.ui.can_ask() && !self.yes)
-            && !context.ui.confirm(&format!("Try {} again?", count(self.wanted(known.remaining), "message")))
+        if let Some(known) = known.as_ref().filter(|known| known.found > 1 && context.ui.can_ask() && !self.yes)
+            && !context.ui.confirm(&format!("Try {} again?", count(self.wanted(known.found), "message")))
         {
             return Err(Error::failed("nothing was tried"));
         }
         let options = Options {
             before,
             by_id: !self.selection.ids.is_empty(),
-            total: known.map(|known| self.wanted(known.remaining)),
+            total: known.map(|known| self.wanted(known.found)),
             max: self.max.unwrap_or(u64::MAX),
             rate: self.rate,
             stop_when_failing: self.stop_when_failing,
@@ -111,32 +112,6 @@ impl Now {
 /// Whether a retry may take a message: a pending one only when its lease is over.
 pub fn is_free(message: &MessageView, before: EpochMs) -> bool {
     message.send_status != Status::Pending.as_str() || message.due_at.is_some_and(|due| due <= before)
-}
-
-/// Counts what is meant, and shows what it suffers from.
-async fn preview(context: &Context, selection: &Selection, before: EpochMs) -> Result<Tally> {
-    let table = context.table();
-    let mut found = selection.stream(&table, &STATUSES);
-    let (mut tally, mut counter) = (Tally::default(), Counter::new(before));
-    let progress = context.ui.progress("counting", None);
-    while let Some(selected) = found.try_next().await.map_err(|error| unreadable(context, error))? {
-        match selected {
-            Selected::Message(message) if is_free(&message, before) => {
-                tally.remaining += 1;
-                counter.push(&message);
-            }
-            Selected::Message(_) => {}
-            Selected::Not(sequence_no, reason) => {
-                tally.skipped.push(crate::outbox::tally::Skipped { sequence_no, reason });
-            }
-        }
-    }
-    drop(progress);
-    for group in counter.finish().by_error.iter().take(5) {
-        let error = format!("{} {}", group.class, group.code);
-        context.ui.note(&format!("{:>8}  {}: {}", group.count, error.trim(), group.text));
-    }
-    Ok(tally)
 }
 
 impl Retried {

@@ -17,12 +17,12 @@ use crate::aws::lambda::Answer;
 use crate::commands::list::unreadable;
 use crate::commands::selection::{Found, Selected, Selection};
 use crate::context::{Context, pause};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Error, Kind, Result};
 use crate::outbox::pace::Rate;
 use crate::outbox::tally::Skipped;
 use crate::outbox::view::MessageView;
 use crate::ui::Progress;
-use crate::ui::text::span;
+use crate::ui::text::{count, span};
 
 /// Ids in one request: an invocation takes 6 MB (Lambda quotas), and an id may have 2 KB.
 const CHUNK: usize = 500;
@@ -111,6 +111,7 @@ impl<'a> Run<'a> {
             if self.result.stopped.is_none() && !self.result.breaker_open {
                 let window = if self.options.stop_when_failing.is_some() { 0 } else { WINDOW };
                 self.settle(window).await?;
+                self.glance().await?;
             }
             if self.options.stop_when_failing.is_some_and(|limit| self.result.tally.is_failing(limit)) {
                 self.result.stopped = Some("too much of it fails again".to_owned());
@@ -201,6 +202,26 @@ impl<'a> Run<'a> {
                 step = (step * 2).min(Duration::from_secs(2));
             }
         }
+        Ok(())
+    }
+
+    /// Where chunks go out slowly, what came to an end meanwhile: for the progress, and for an interrupt.
+    async fn glance(&mut self) -> Result<()> {
+        if self.options.rate.is_some() && !self.under_way.is_empty() {
+            let before = self.under_way.len();
+            self.look().await?;
+            self.progress.advance((before - self.under_way.len()) as u64);
+        }
+        let tally = &self.result.tally;
+        let text = format!(
+            "interrupted: {} claimed, {} delivered, {} failed again; the others are on their way",
+            count(tally.claimed, "message"),
+            tally.delivered,
+            tally.failed
+        );
+        self.context.when_interrupted(
+            Error::new(Kind::Interrupted, text).hint("run the command again: it goes on with what remains"),
+        );
         Ok(())
     }
 
