@@ -156,9 +156,10 @@ impl Ui {
         std::io::stdout().is_terminal()
     }
 
-    /// Lines that a terminal would break in the middle of a word are broken between words.
+    /// A text as standard output takes it: lines that a terminal would break in the middle of a word are broken between words.
     fn wrapped(&self, text: &str) -> String {
-        if self.out_is_terminal() { text::wrapped(text, self.width()) } else { text.to_owned() }
+        let text = text::harmless(text, self.color_out);
+        if self.out_is_terminal() { text::wrapped(&text, self.width()) } else { text }
     }
 
     /// Columns of the terminal; 80 where none says how many.
@@ -202,7 +203,8 @@ impl Ui {
 
     fn err(&self, text: &str) {
         let width = console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns));
-        let text = width.map_or_else(|| text.to_owned(), |width| text::wrapped(text, width));
+        let text = text::harmless(text, self.color_err);
+        let text = width.map_or_else(|| text.clone(), |width| text::wrapped(&text, width));
         // Nobody can be told that standard error is gone.
         let _ = writeln!(std::io::stderr(), "{text}");
     }

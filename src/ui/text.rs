@@ -72,6 +72,30 @@ pub fn bytes(amount: u64) -> String {
     }
 }
 
+/// What came from elsewhere must not command the terminal: of control characters the ends of lines stay, and
+/// the colours where there are any.
+pub fn harmless(text: &str, colored: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let end = c.len_utf8() + if c == '\u{1b}' && colored { style_length(&rest[1..]) } else { 0 };
+        match c {
+            '\u{1b}' if end > 1 => out.push_str(&rest[..end]),
+            c if c.is_control() && c != '\n' => out.push(' '),
+            c => out.push(c),
+        }
+        rest = &rest[end..];
+    }
+    out
+}
+
+/// The length of what follows an escape when it only changes the style (ECMA-48, SGR); else 0.
+fn style_length(text: &str) -> usize {
+    let Some(parameters) = text.strip_prefix('[') else { return 0 };
+    let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';');
+    end.filter(|end| parameters[*end..].starts_with('m')).map_or(0, |end| end + 2)
+}
+
 /// Lines longer than the width are broken between words; what follows is set in. A longer word stays whole.
 pub fn wrapped(text: &str, width: usize) -> String {
     text.lines().map(|line| wrapped_line(line, width)).collect::<Vec<_>>().join("\n")
@@ -129,6 +153,17 @@ mod tests {
     #[test]
     fn short_spans_are_exact() {
         assert_eq!([duration(7), duration(12_034), duration(61_000)], ["7 ms", "12.034 s", "1m 1s"]);
+    }
+
+    #[test]
+    fn what_came_from_elsewhere_cannot_command_the_terminal() {
+        let red = "\u{1b}[1;31mred\u{1b}[0m\n";
+        assert_eq!(harmless(red, true), red);
+        assert_eq!(harmless(red, false), " [1;31mred [0m\n");
+        for evil in ["\u{1b}[2Jgone", "\u{1b}]0;title\u{7}", "\u{9b}31m", "\u{1b}", "\u{1b}[", "\u{1b}[1", "a\rb\tc"] {
+            assert!(!harmless(evil, true).contains(|c: char| c.is_control()), "{evil:?}");
+        }
+        assert_eq!(harmless("日本 語", true), "日本 語");
     }
 
     #[test]
