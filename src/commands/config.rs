@@ -113,12 +113,12 @@ fn parameters(chosen: &BTreeMap<String, Value>, deployed: &Deployed, local: bool
 impl Row for Setting {
     const NOUN: &'static str = "setting";
     const COLUMNS: &'static [Column] = &[
-        Column { name: "kind", usual: false },
-        Column { name: "name", usual: true },
-        Column { name: "origin", usual: true },
-        Column { name: "value", usual: true },
-        Column { name: "deployed", usual: false },
-        Column { name: "default", usual: false },
+        Column::asked("kind"),
+        Column::usual("name"),
+        Column::usual("origin"),
+        Column::usual("value"),
+        Column::asked("deployed"),
+        Column::asked("default"),
     ];
 
     fn cell(&self, column: &str) -> Cell {

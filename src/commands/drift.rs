@@ -129,13 +129,13 @@ async fn compare(context: &Context, found: &Stack) -> Result<Vec<Difference>> {
 impl Row for Difference {
     const NOUN: &'static str = "difference";
     const COLUMNS: &'static [Column] = &[
-        Column { name: "stack", usual: true },
-        Column { name: "resource", usual: true },
-        Column { name: "type", usual: false },
-        Column { name: "change", usual: true },
-        Column { name: "property", usual: true },
-        Column { name: "expected", usual: true },
-        Column { name: "actual", usual: true },
+        Column::usual("stack"),
+        Column::usual("resource"),
+        Column::asked("type"),
+        Column::usual("change"),
+        Column::usual("property"),
+        Column::usual("expected"),
+        Column::usual("actual"),
     ];
 
     fn cell(&self, column: &str) -> Cell {

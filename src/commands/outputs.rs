@@ -53,7 +53,7 @@ fn unknown(name: &str, outputs: &[Output]) -> Error {
 
 impl Row for Output {
     const NOUN: &'static str = "output";
-    const COLUMNS: &'static [Column] = &[Column { name: "name", usual: true }, Column { name: "value", usual: true }];
+    const COLUMNS: &'static [Column] = &[Column::usual("name"), Column::usual("value")];
 
     fn cell(&self, column: &str) -> Cell {
         Cell::Text(if column == "name" { self.name.clone() } else { self.value.clone() })

@@ -103,7 +103,9 @@ impl Layout {
         }
         while self.needs() > room {
             let before = self.widths.len().saturating_sub(1);
-            let Some(widest) = self.widths[..before].iter_mut().max().filter(|width| **width > NARROWEST) else { break };
+            let Some(widest) = self.widths[..before].iter_mut().max().filter(|width| **width > NARROWEST) else {
+                break;
+            };
             *widest -= 1;
             self.narrowed = true;
         }
@@ -113,9 +115,7 @@ impl Layout {
     fn needs(&self) -> usize {
         match self.widths.split_last() {
             None => 0,
-            Some((last, before)) => {
-                before.iter().map(|width| width + GAP.len()).sum::<usize>() + (*last).min(SHORTEST)
-            }
+            Some((last, before)) => before.iter().map(|width| width + GAP.len()).sum::<usize>() + (*last).min(SHORTEST),
         }
     }
 }

@@ -53,12 +53,8 @@ impl History {
 
 impl Row for Transition {
     const NOUN: &'static str = "change";
-    const COLUMNS: &'static [Column] = &[
-        Column::usual("time"),
-        Column::usual("from"),
-        Column::usual("to"),
-        Column::usual("reason"),
-    ];
+    const COLUMNS: &'static [Column] =
+        &[Column::usual("time"), Column::usual("from"), Column::usual("to"), Column::usual("reason")];
 
     fn cell(&self, column: &str) -> Cell {
         match column {

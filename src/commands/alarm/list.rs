@@ -59,11 +59,11 @@ impl List {
 impl Row for Listed {
     const NOUN: &'static str = "alarm";
     const COLUMNS: &'static [Column] = &[
-        Column { name: "alarm", usual: true },
-        Column { name: "state", usual: true },
-        Column { name: "since", usual: true },
-        Column { name: "name", usual: false },
-        Column { name: "reason", usual: true },
+        Column::usual("alarm"),
+        Column::usual("state"),
+        Column::usual("since"),
+        Column::asked("name"),
+        Column::usual("reason"),
     ];
 
     fn cell(&self, column: &str) -> Cell {

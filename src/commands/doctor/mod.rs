@@ -118,12 +118,12 @@ pub fn codes() -> Vec<CompletionCandidate> {
 impl Row for Finding {
     const NOUN: &'static str = "result";
     const COLUMNS: &'static [Column] = &[
-        Column { name: "code", usual: true },
-        Column { name: "outcome", usual: true },
-        Column { name: "check", usual: true },
-        Column { name: "found", usual: true },
-        Column { name: "fix", usual: false },
-        Column { name: "actions", usual: false },
+        Column::usual("code"),
+        Column::usual("outcome"),
+        Column::usual("check"),
+        Column::usual("found"),
+        Column::asked("fix"),
+        Column::asked("actions"),
     ];
 
     fn cell(&self, column: &str) -> Cell {

@@ -219,7 +219,11 @@ impl StatusView {
             Some(_) => {}
         }
         if self.backlog.failure > 0 {
-            say(format!("{} failed, to be tried again: `{}` says why", self.backlog.failure, context.again("failed stats")));
+            say(format!(
+                "{} failed, to be tried again: `{}` says why",
+                self.backlog.failure,
+                context.again("failed stats")
+            ));
         }
         if self.backlog.dead > 0 {
             say(format!("{} dead: `{}` says why", self.backlog.dead, context.again("dead list")));

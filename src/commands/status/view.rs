@@ -35,8 +35,11 @@ impl StatusView {
         };
         let letters = |depth: Option<u64>| depth.map_or_else(|| "missing".to_owned(), |n| n.to_string());
         let counts: Vec<String> = self.executions.by_status.iter().map(|(status, n)| format!("{n} {status}")).collect();
-        let executions =
-            if counts.is_empty() { "none yet".to_owned() } else { format!("latest {}: {}", self.executions.by_status.values().sum::<usize>(), counts.join(", ")) };
+        let executions = if counts.is_empty() {
+            "none yet".to_owned()
+        } else {
+            format!("latest {}: {}", self.executions.by_status.values().sum::<usize>(), counts.join(", "))
+        };
         let stack = format!("{} {} in {}", self.stack.name, self.stack.status, self.stack.region);
         let in_backlog = format!("{} Pending, {} Failure, {} Dead", backlog.pending, backlog.failure, backlog.dead);
         let dead_letters = format!(

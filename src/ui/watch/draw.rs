@@ -55,7 +55,11 @@ pub fn draw(frame: &mut Frame, screen: &Screen, color: bool) {
     frame.render_widget(Paragraph::new(Line::from(known).style(Style::new().add_modifier(Modifier::DIM))), keys);
     // What is to be read has all the room; behind a question stays what it is about.
     let whole = Rect { height: frame.area().height.saturating_sub(3), y: title.y + title.height, ..frame.area() };
-    draw_over(frame, if matches!(screen.over, Over::Ask(..)) { list } else { whole.intersection(frame.area()) }, screen);
+    draw_over(
+        frame,
+        if matches!(screen.over, Over::Ask(..)) { list } else { whole.intersection(frame.area()) },
+        screen,
+    );
 }
 
 fn draw_title(frame: &mut Frame, area: Rect, screen: &Screen) {
