@@ -79,7 +79,13 @@ pub async fn preflight(context: &Context, intent: Intent<'_>, ignored: &[Code]) 
     let progress = context.ui.progress("examining", None);
     let report = Report::of(examine::examine(context, intent).await, ignored);
     drop(progress);
-    for row in report.rows.iter().filter(|row| row.is_finding() && row.outcome == Outcome::Warning) {
+    // A key that could not be looked at fails a deployment half way, if it fails it.
+    let is_told = |row: &&Finding| match row.outcome {
+        Outcome::Warning => row.is_finding(),
+        Outcome::NotChecked => row.is_about_key() && !row.ignored,
+        _ => false,
+    };
+    for row in report.rows.iter().filter(is_told) {
         let fix = row.advice().into_iter().map(|fix| format!("\n  fix: {fix}")).collect::<String>();
         context.ui.warn(&format!("{} {}: {}{fix}", row.code, row.check, row.found));
     }

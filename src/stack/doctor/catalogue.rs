@@ -92,7 +92,7 @@ pub const CHECKS: [Check; 17] = [
     Check {
         code: Code::StackQuota,
         title: "Stack quota",
-        why: "Each nested stack counts: a deployment makes nine.",
+        why: "Each nested stack counts: a deployment makes ten.",
         actions: "cloudformation:DescribeAccountLimits, cloudformation:ListStacks",
     },
     Check {

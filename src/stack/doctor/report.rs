@@ -46,6 +46,11 @@ impl Row {
         fix.chain(statement.map(|text| format!("add this statement to the key's policy:\n{text}"))).collect()
     }
 
+    /// Whether it speaks of the key that encrypts everything.
+    pub fn is_about_key(&self) -> bool {
+        [Code::Key, Code::KeyForLogs, Code::KeyForRoles].iter().any(|code| code.id() == self.code)
+    }
+
     /// Whether it is something to do.
     pub fn is_finding(&self) -> bool {
         matches!(self.outcome, Outcome::Warning | Outcome::Problem) && !self.ignored
