@@ -63,6 +63,7 @@ impl Deploy {
             }
             return deployed(context, true).await;
         }
+        self.setup.check(context)?;
         let stack = repair::ready(context, self.yes, &self.skip).await?;
         let prepared = self.setup.prepare(context, stack.as_ref()).await?;
         let Some(change_set) = &prepared.change_set else {
@@ -86,15 +87,8 @@ async fn execute(context: &Context, change_set: &str, create: bool) -> Result<()
     let cloudformation = context.clients.cloudformation();
     let stack = existing(context).await?;
     let known = cloudformation.newest_event(&stack.id).await.doing("read the stack's events")?;
-    cloudformation.execute_change_set(change_set).await.map_err(|error| {
-        let stale =
-            ["ChangeSetNotFound", "InvalidChangeSetStatus", "ValidationError"].iter().any(|code| error.is(code));
-        let made = Error::service("cannot execute the change set", &error);
-        match stale {
-            true => made.hint("another deployment came in between: run the command again"),
-            false => made,
-        }
-    })?;
+    let executed = cloudformation.execute_change_set(change_set).await;
+    executed.map_err(|error| prepare::overtaken("execute the change set", &error))?;
     let kind = if create { "creation" } else { "update" };
     follow(context, &stack.id, Follower::after(&stack.id, known), kind).await
 }

@@ -47,6 +47,7 @@ struct Planned {
 
 impl PlanCommand {
     pub async fn run(self, context: &Context) -> Result<ExitCode> {
+        self.setup.check(context)?;
         let found = ours(context).await?;
         let stack = match (next(found.as_ref().map(|stack| stack.status.as_str())), found) {
             (Next::Update, stack) => stack,

@@ -243,7 +243,7 @@ fn at_once(world: &'static World) {
 }
 
 fn foreign(world: &'static World) {
-    let site = Site { world, project: "foreign" };
+    let site = Site { world, project: "stranger" };
     let request = site.cloudformation().create_stack().stack_name(site.stack());
     let request = request.template_body(r#"{"Resources":{"Topic":{"Type":"AWS::SNS::Topic"}}}"#);
     world.runtime.block_on(request.send()).expect("a creation");

@@ -202,7 +202,7 @@ fn no_files(world: &'static World) {
         (&["send", "--from", &headless], "line 1: the header has no column `message`"),
         (&["send", "x", "--from", &empty], "cannot be used with"),
         (&["send", "--from", &empty, "--wait"], "cannot be used with"),
-        (&["send", "x", "--rate", "5"], "'--rate <RATE>' cannot be used with"),
+        (&["send", "x", "--rate", "5"], "cannot be used with '--rate <RATE>'"),
         (&["send", "--dry-run"], "--from"),
         (&["send", "--from", &empty, "--rate", "fast"], "this is no rate"),
     ];

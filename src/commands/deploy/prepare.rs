@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
+use gateway::ServiceError;
 
 use super::alarms_key::check_alarms_key;
 use super::artifacts::{ensure_bucket, upload};
@@ -59,6 +60,11 @@ pub struct Prepared {
 }
 
 impl Setup {
+    /// Judges the parameters by the template, before anything is asked of AWS.
+    pub fn check(&self, context: &Context) -> Result<()> {
+        self.chosen.texts(&context.settings).map(|_| ())
+    }
+
     /// Uploads the artifacts and has the change set worked out. `stack` is the one that is to be updated.
     pub async fn prepare(self, context: &Context, stack: Option<&Stack>) -> Result<Prepared> {
         let values = self.chosen.texts(&context.settings)?;
@@ -200,9 +206,21 @@ enum Outcome {
     Failed(String),
 }
 
+/// An error of a change set; where another deployment may have changed the stack meanwhile it says so.
+pub fn overtaken(what: &str, error: &ServiceError) -> Error {
+    const CODES: [&str; 4] =
+        ["AlreadyExistsException", "ChangeSetNotFound", "InvalidChangeSetStatus", "ValidationError"];
+    let made = Error::service(format!("cannot {what}"), error);
+    match CODES.iter().any(|code| error.is(code)) {
+        true => made.hint("if another deployment came in between: run the command again"),
+        false => made,
+    }
+}
+
 async fn worked_out(context: &Context, cloudformation: &CloudFormation, wanted: &Wanted<'_>) -> Result<Outcome> {
     let name = format!("disa-{}", ulid::Ulid::generate().to_string().to_lowercase());
-    let arn = cloudformation.create_change_set(&name, wanted).await.doing("create the change set")?;
+    let arn = cloudformation.create_change_set(&name, wanted).await;
+    let arn = arn.map_err(|error| overtaken("create the change set", &error))?;
     let begin = Instant::now();
     let failed = loop {
         match cloudformation.change_set(&arn).await {
