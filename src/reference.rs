@@ -115,6 +115,35 @@ mod tests {
         }
     }
 
+    /// `retry now`, of all that can be run.
+    fn paths(command: &Command, above: &str) -> Vec<String> {
+        let path = |command: &Command| format!("{above} {}", command.get_name()).trim().to_owned();
+        let shown = command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
+        shown
+            .flat_map(|command| match command.has_subcommands() {
+                true => paths(command, &path(command)),
+                false => vec![path(command)],
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_command_has_a_snapshot_of_its_help() {
+        for path in paths(&Cli::command(), "") {
+            let file = format!("{}/tests/cli/help-{}.trycmd", env!("CARGO_MANIFEST_DIR"), path.replace(' ', "-"));
+            let snapshot = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(snapshot.contains(&format!("$ disa {path} --help\n")), "{file} is missing or of another command");
+        }
+    }
+
+    #[test]
+    fn the_document_of_every_command_is_documented() {
+        let page = include_str!("../docs/json.md");
+        for path in paths(&Cli::command(), "") {
+            assert!(page.contains(&format!("`disa {path}`")), "docs/json.md says nothing of `disa {path}`");
+        }
+    }
+
     /// The words of a shell, up to a pipe or a redirection; what another command gives is one word.
     fn words(line: &str) -> Vec<String> {
         let (mut words, mut word, mut quote, mut depth) = (vec![], String::new(), None, 0);

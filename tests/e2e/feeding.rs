@@ -250,6 +250,8 @@ fn exported(world: &'static World) {
     assert!(ran.err.contains("is there already"), "{ran:?}");
     assert_eq!(std::fs::read_to_string(&path).expect("a file"), written);
 
+    let ran = from.run(&["dead", "export", "--id-prefix", "export-1", "--limit", "3"]);
+    assert!(ran.code == 0 && ran.out.lines().count() == 3, "{ran:?}");
     let ran = from.run(&["dead", "export", "--id", "export-7", "--id", "unheard-of"]);
     assert_eq!(ran.code, 4, "{ran:?}");
     assert!(ran.err.contains("unheard-of: there is no such message"), "{ran:?}");

@@ -1,12 +1,16 @@
 //! Finding messages, trying them again, and what is done with the dead.
 
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use outbox::item::{self, Status};
 use serde_json::{Value, json};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::Test;
-use crate::world::{Deployment, NO_SCHEDULE, World, n, now, s};
+use crate::world::{Deployment, NO_SCHEDULE, Ran, World, n, now, s, wait};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("messages_are_found_by_what_they_are", filters),
@@ -111,17 +115,19 @@ fn forms(world: &'static World) {
 
 fn bad_questions(world: &'static World) {
     let deployment = world.shared();
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["failed", "list", "--since", "yesterday"], "this is no time like"),
         (&["failed", "list", "--attempts", "5..3"], "holds nothing"),
-        (&["failed", "list", "--class", "mine"], "the classes are"),
+        (&["failed", "list", "--class", "mine"], "possible values: rejected"),
+        (&["list", "--since", "1h", "--until", "2h"], "nothing lies between"),
+        (&["dead", "discard", "--since", "1h", "--until", "2h", "--yes"], "nothing lies between"),
         (&["failed", "list", "--columns", "id,colour"], "there is no column `colour`"),
         (&["failed", "list", "--sort", "colour"], "possible values"),
         (&["send", "x", "-o", "csv"], "has no rows"),
         (&["retry", "now", "--rate", "fast"], "this is no rate"),
         (&["retry", "now", "--stop-when-failing", "150%"], "this is no share"),
         (&["retry", "now", "--id", "x", "--error", "y"], "nothing to filter"),
-        (&["retry", "now", "--max", "0"], "0 is not in"),
+        (&["retry", "now", "--max", "0"], "no number from 1 on"),
         (&["dead", "discard"], "nobody to ask"),
     ];
     for (arguments, expected) in cases {
@@ -177,6 +183,21 @@ fn paced(world: &'static World) {
     assert_eq!((&found["claimed"], &found["started"], &found["delivered"]), (&json!(9), &json!(3), &json!(9)));
     // The third group of three goes out after two seconds.
     assert!(begin.elapsed().as_secs() >= 2);
+
+    // An interrupt tells how far it came.
+    for number in 0..60 {
+        put(&deployment, &format!("q-{number}"), Status::Failure, "Unavailable", "NotFound", 1);
+    }
+    let mut command = deployment.spawnable(&["retry", "now", "--rate", "2/s"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("disa runs");
+    wait("the first to be delivered", || {
+        let delivered = |number| deployment.delivery(&format!("q-{number}")).is_some_and(|d| d.is(Status::Successful));
+        (0..60).any(delivered).then_some(())
+    });
+    kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("interrupted");
+    let ran = Ran::from(child.wait_with_output().expect("it ends"));
+    assert_eq!(ran.code, 130, "{ran:?}");
+    assert!(ran.err.contains("messages claimed") && ran.err.contains("goes on with what remains"), "{ran:?}");
 }
 
 fn failing(world: &'static World) {
@@ -196,7 +217,10 @@ fn failing(world: &'static World) {
 
 fn dead(world: &'static World) {
     let deployment = outbox(world, "dead");
-    assert_eq!(deployment.ok(&["dead", "revive", "--class", "unknown", "--dry-run"])["found"], 1);
+    let preview = deployment.run(&["dead", "revive", "--id", "d-2", "--id", "none", "--dry-run", "-o", "json"]);
+    assert_eq!((preview.code, &preview.json()["found"]), (0, &json!(1)), "{preview:?}");
+    assert!(preview.json()["skipped"].to_string().contains("no such message"), "{preview:?}");
+    assert!(preview.err.contains("1  Unknown"), "{preview:?}");
     let revived = deployment.ok(&["dead", "revive", "--class", "unknown", "--reason", "repaired"]);
     assert_eq!((&revived["done"], &revived["verb"]), (&json!(1), &json!("revived")));
     let delivery = deployment.delivery("d-2").expect("stored");
@@ -212,6 +236,7 @@ fn dead(world: &'static World) {
     assert!(deployment.delivery("d-1").is_none() && deployment.delivery("a-1").is_some());
     assert_eq!(deployment.run(&["dead", "discard", "--id", "d-1", "--yes"]).code, 1);
     assert!(ids(&deployment.ok(&["dead", "list"])).is_empty());
+    assert!(!ids(&deployment.ok(&["dead", "list", "--status", "failure"])).is_empty());
 }
 
 fn scheduled(world: &'static World) {

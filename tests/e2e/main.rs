@@ -5,6 +5,7 @@ mod breaker;
 mod configuring;
 mod delivery;
 mod deploying;
+mod documents;
 mod examining;
 mod faults;
 mod feeding;
@@ -56,6 +57,7 @@ fn trials(world: Option<&'static World>) -> Vec<Trial> {
         ("configuring", configuring::TESTS),
         ("removing", removing::TESTS),
         ("watching", watching::TESTS),
+        ("documents", documents::TESTS),
         ("faults", faults::TESTS),
     ];
     let mut trials = vec![];

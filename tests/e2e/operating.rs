@@ -38,7 +38,7 @@ fn bad_messages(world: &'static World) {
         (&["send", "x", "--file", "y"], "cannot be used with"),
         (&["send", "x", "--wait", "soon"], "time span"),
         (&["send", &large, "--attribute", &format!("a={large}"), "--attribute", &format!("b={large}")], "256 KiB"),
-        (&["failed", "list", "--limit", "0"], "0 is not in"),
+        (&["failed", "list", "--limit", "0"], "no number from 1 on"),
         (&["failed", "list", "--status", "lost"], "possible values"),
         (&["deploy", "--set", "Nonsense=1"], "has no parameter `Nonsense`"),
         (&["nonsense"], "unrecognized subcommand"),

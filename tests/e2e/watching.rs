@@ -87,7 +87,8 @@ fn terminal(world: &'static World) {
     seat.press(" \r");
     seat.see("Last error");
     assert!(!seat.text().contains("a text that nobody shows"), "{}", seat.text());
-    seat.press(" p");
+    seat.see("execution");
+    seat.press("xp");
     seat.see("Sure?");
     seat.press("n");
     seat.see("Nothing was changed");

@@ -25,7 +25,7 @@ pub struct Stop {
     #[arg(long, value_name = "TEXT", default_value = "stopped by hand")]
     reason: String,
     /// Do not ask
-    #[arg(short, long)]
+    #[arg(long)]
     yes: bool,
 }
 
