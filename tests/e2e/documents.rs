@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use outbox::item::Status;
+use outbox::names::Function;
 use serde_json::Value;
 
 use crate::Test;
@@ -145,7 +146,13 @@ fn documents(world: &'static World) {
     run(&["executions", "show", &name, "--data"], "disa-executions-show");
     run(&["executions", "stop", &name, "--yes"], "disa-executions-stop");
     run(&["alarm", "show"], "disa-alarm-show");
+    run(&["alarm", "list"], "disa-alarm-list");
     run(&["alarm", "history"], "disa-alarm-history");
+    run(&["breaker", "open", "--for", "1h", "--reason", "to see"], "disa-breaker-open");
+    run(&["retry", "now"], "disa-retry-now");
+    run(&["breaker", "close", "--for", "1h"], "disa-breaker-close");
+    run(&["breaker", "show"], "disa-breaker-show");
+    run(&["breaker", "release"], "disa-breaker-release");
     run(&["logs"], "disa-logs");
     for verb in ["pause", "resume", "schedule"] {
         run(&["retry", verb], &format!("disa-retry-{verb}"));
@@ -154,6 +161,15 @@ fn documents(world: &'static World) {
     run(&["reconcile", "--dry-run"], "disa-reconcile");
     run(&["local", "status"], "disa-local-status");
     run(&["plan", "--set", "RetrySchedule=rate(2 days)"], "disa-plan");
+    run(&["doctor"], "disa-doctor");
+    deployment.set_variable(Function::Retry, "RAMP_START", "1");
+    run(&["drift"], "disa-drift");
+    run(&["config"], "disa-config");
+    run(&["outputs"], "disa-outputs");
+    let directory = tempfile::tempdir().expect("a directory");
+    run(&["template", "--out", &directory.path().display().to_string()], "disa-template");
+    run(&["gc", "--dry-run", "--older-than", "0s", "--keep", "1"], "disa-gc");
+    run(&["destroy", "--dry-run"], "disa-destroy");
     run(&["deploy"], "disa-deploy");
     run(&["diagnose"], "disa-diagnose");
     reader.all_came();

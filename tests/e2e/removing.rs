@@ -166,10 +166,11 @@ fn interrupted(world: &'static World) {
     let deployment = world.deploy("halfway", &[NO_SCHEDULE]);
     let client = aws_sdk_cloudformation::Client::new(&world.config);
     let shells = || {
-        let stacks = world.runtime.block_on(client.list_stacks().send()).expect("stacks");
-        let all = stacks.stack_summaries().iter();
-        let named =
-            all.filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with("halfway-devl-root-stack")));
+        let pages = client.list_stacks().into_paginator().items().send();
+        let stacks = world.runtime.block_on(pages.collect::<Result<Vec<_>, _>>()).expect("stacks");
+        let named = stacks
+            .iter()
+            .filter(|stack| stack.stack_name().is_some_and(|name| name.starts_with("halfway-devl-root-stack")));
         named.filter(|stack| stack.stack_status().is_some_and(|s| s.as_str() != "DELETE_COMPLETE")).count()
     };
     // As if the command had died when the root was gone: the table's stack is left.

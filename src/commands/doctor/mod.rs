@@ -82,7 +82,7 @@ pub async fn preflight(context: &Context, intent: Intent<'_>, ignored: &[Code]) 
     // A key that could not be looked at fails a deployment half way, if it fails it.
     let is_told = |row: &&Finding| match row.outcome {
         Outcome::Warning => row.is_finding(),
-        Outcome::NotChecked => row.is_about_key() && !row.ignored,
+        Outcome::NotChecked => row.is_about_key() && row.fix.is_some() && !row.ignored,
         _ => false,
     };
     for row in report.rows.iter().filter(is_told) {
