@@ -133,6 +133,7 @@ fn read(change: &ResourceChange) -> Listed {
         physical_id: change.physical_resource_id().map(str::to_owned),
         action,
         kept: kept && action == Action::Remove,
+        condition: None,
         properties: properties(change.details()),
         nested: None,
     };

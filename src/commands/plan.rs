@@ -124,10 +124,11 @@ fn drawn(ui: &Ui, change: &Change) -> Tree {
         true => String::new(),
         false => format!("  {}", change.resource_type.trim_start_matches("AWS::")),
     };
-    let more = match change.action {
-        Action::MayReplace => "  (whether it is replaced shows only then)",
-        Action::Remove if change.kept => "  (it leaves the stack, and stays)",
-        _ => "",
+    let more = match (change.action, &change.condition) {
+        (Action::MayReplace, _) => "  (whether it is replaced shows only then)".to_owned(),
+        (Action::Remove, _) if change.kept => "  (it leaves the stack, and stays)".to_owned(),
+        (_, Some(condition)) => format!("  (if {condition})"),
+        _ => String::new(),
     };
     let mut children: Vec<Tree> = match change.is_nested_stack() {
         true if change.nested.is_none() && change.action == Action::Change => {

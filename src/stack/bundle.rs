@@ -11,7 +11,8 @@ use super::functions::Code;
 /// The templates and the state machine lie in the binary as they stand in the repository.
 pub const ROOT: &str = include_str!("../../templates/disa-root-stack.yaml");
 const STATE_MACHINE: &str = include_str!("../../asl/state-machine.json");
-const NESTED: [(&str, &str, &str); 7] = [
+/// The parameter of the root stack that names it, the stem of its file, the template.
+pub const NESTED: [(&str, &str, &str); 7] = [
     ("DynamoDBTemplateKey", "dynamodb-stack", include_str!("../../templates/dynamodb-stack.yaml")),
     ("IamRoleTemplateKey", "iam-role-stack", include_str!("../../templates/iam-role-stack.yaml")),
     ("LambdaFunctionTemplateKey", "lambda-function-stack", include_str!("../../templates/lambda-function-stack.yaml")),

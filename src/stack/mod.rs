@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod cause;
+pub mod contents;
 pub mod doctor;
 pub mod drift;
 pub mod event;

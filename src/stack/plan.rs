@@ -35,6 +35,9 @@ pub struct Change {
     pub action: Action,
     /// It leaves the stack and stays: its deletion policy says so.
     pub kept: bool,
+    /// The template's condition that it hangs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     pub properties: Vec<Property>,
     /// What happens in a nested stack; `null` where CloudFormation does not tell.
     pub nested: Option<Vec<Change>>,
@@ -157,7 +160,8 @@ impl Plan {
         let mut counts = Counts::default();
         self.each(&mut |_, change| {
             // A nested stack counts by what is in it, where that is told.
-            if !change.is_nested_stack() || change.nested.is_none() {
+            let told = change.is_nested_stack() && change.nested.is_some();
+            if !told && change.condition.is_none() {
                 match change.action {
                     Action::Add => counts.add += 1,
                     Action::Change => counts.change += 1,
@@ -228,6 +232,7 @@ mod tests {
             physical_id: None,
             action,
             kept: false,
+            condition: None,
             properties: vec![],
             nested: None,
         }

@@ -21,7 +21,7 @@ use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::bundle::{self, Bundle};
 use crate::stack::doctor::Code;
 use crate::stack::plan::Plan;
-use crate::stack::{functions, parameters};
+use crate::stack::{contents, functions, parameters};
 
 const CHANGE_SET_LIMIT: Duration = Duration::from_secs(600);
 
@@ -140,11 +140,13 @@ async fn plan(
         parameters,
         tags: &tags(context),
         create: deployed.is_none(),
-        with_nested: true,
+        // Nested change sets of a first deployment leave shells of stacks behind, and the templates tell as much.
+        with_nested: deployed.is_some(),
     };
     let _progress = context.ui.progress("working the change set out", None);
     let Some(arn) = change_set(context, &cloudformation, wanted).await? else { return Ok((None, Plan::default())) };
-    let changes = cloudformation.changes(&arn).await.doing("read the change set")?;
+    let mut changes = cloudformation.changes(&arn).await.doing("read the change set")?;
+    contents::tell_nested(&mut changes);
     let parameters = deployed.map(|deployed| parameters::changes(deployed, parameters)).unwrap_or_default();
     let plan = Plan { parameters, changes }.pruned();
     if plan.is_empty() && deployed.is_some() {
@@ -185,17 +187,16 @@ async fn discard(cloudformation: &CloudFormation, change_set: &str) -> Result<()
 /// Has a change set made, with those of the nested stacks if CloudFormation can tell them; `None` when it holds
 /// no change.
 async fn change_set(context: &Context, cloudformation: &CloudFormation, wanted: Wanted<'_>) -> Result<Option<String>> {
-    let refused = match worked_out(context, cloudformation, &wanted).await? {
-        Outcome::Ready(arn) => return Ok(Some(arn)),
-        Outcome::NothingChanged => return Ok(None),
-        Outcome::Failed(reason) => reason,
-    };
-    // What the nested ones depend on may be known only when it is executed: then they are not told.
-    match worked_out(context, cloudformation, &Wanted { with_nested: false, ..wanted.clone() }).await? {
+    let mut outcome = worked_out(context, cloudformation, &wanted).await?;
+    if matches!(outcome, Outcome::Failed(_)) && wanted.with_nested {
+        // What the nested ones depend on may be known only when it is executed: then they are not told.
+        outcome = worked_out(context, cloudformation, &Wanted { with_nested: false, ..wanted.clone() }).await?;
+    }
+    match outcome {
         Outcome::Ready(arn) => Ok(Some(arn)),
         Outcome::NothingChanged => Ok(None),
-        Outcome::Failed(_) => {
-            Err(Error::failed(format!("CloudFormation refuses the change of {}", wanted.stack)).because(refused))
+        Outcome::Failed(reason) => {
+            Err(Error::failed(format!("CloudFormation refuses the change of {}", wanted.stack)).because(reason))
         }
     }
 }
