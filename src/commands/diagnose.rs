@@ -4,14 +4,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::deploy::explained;
-use crate::context::{Context, now_ms};
+use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::stack::cause::{self, Cause};
 use crate::stack::event::{Event, Follower, Operation};
 use crate::stack::status::{End, end};
 use crate::ui::listing::one_line;
 use crate::ui::table::table;
-use crate::ui::text::{relative, span};
+use crate::ui::text::span;
 use crate::ui::{Tone, Ui, View};
 
 #[derive(Args, Debug)]
@@ -87,7 +87,7 @@ async fn all_events(context: &Context, root: &str, own: Vec<Event>, began: outbo
 impl View for Diagnosis {
     fn text(&self, ui: &Ui) -> String {
         let operation = &self.operation;
-        let began = relative(operation.began, now_ms());
+        let began = ui.time(operation.began);
         let lasted = span(operation.at - operation.began);
         let outcome = match end(&operation.status) {
             End::Running => "is still running".to_owned(),

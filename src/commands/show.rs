@@ -12,7 +12,6 @@ use crate::context::{Context, now_ms};
 use crate::error::{Doing, Error, Result};
 use crate::outbox::view::MessageView;
 use crate::ui::table::facts;
-use crate::ui::text::{iso, relative};
 use crate::ui::{Tone, Ui, View};
 
 #[derive(Args, Debug)]
@@ -92,8 +91,8 @@ impl View for Shown {
         let now = now_ms();
         let message = &self.message;
         let status = if message.send_status.is_empty() { "(none yet)" } else { &message.send_status };
-        // Here there is room for both.
-        let time = |time: i64| format!("{} ({})", iso(time), relative(time, now));
+        let time = |time: i64| ui.full_time(time);
+        let leased = message.send_status == Status::Pending.as_str() && message.due_at.is_some_and(|due| due > now);
         let mut rows = vec![
             ("Id", message.sequence_no.clone()),
             ("Status", ui.paint(tone(&message.send_status), status)),
@@ -103,9 +102,7 @@ impl View for Shown {
         rows.extend(self.bytes.map(|bytes| ("Size", format!("{bytes} bytes"))));
         rows.extend(message.created_at.map(|created| ("Created", time(created))));
         rows.extend(message.updated_at.map(|updated| ("Updated", time(updated))));
-        rows.extend(
-            message.due_at.map(|due| (if message.send_status == "Pending" { "Lease until" } else { "Due" }, time(due))),
-        );
+        rows.extend(message.due_at.map(|due| (if leased { "Lease until" } else { "Due" }, time(due))));
         rows.extend(message.sns_message_id.clone().map(|id| ("SNS message", id)));
         if let Some(error) = &message.last_error {
             rows.push(("Last error", error_line(error)));

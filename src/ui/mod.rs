@@ -92,6 +92,14 @@ impl Ui {
         }
     }
 
+    /// The same where there is room for more: with the time itself if it is seen from now.
+    pub fn full_time(&self, time: EpochMs) -> String {
+        match self.time {
+            Time::Relative => format!("{} ({})", text::iso(time), self.time(time)),
+            Time::Iso | Time::Local => self.time(time),
+        }
+    }
+
     fn json<S: Serialize>(&self, value: &S, pretty: bool) -> Result<()> {
         let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
         self.print(&text.map_err(|error| Error::failed("cannot write the JSON document").because(error))?)

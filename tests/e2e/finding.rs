@@ -104,6 +104,12 @@ fn forms(world: &'static World) {
     assert!(table.contains("1h 0m ago") && table.ends_with("3 messages\n"), "{table}");
     let iso = run("table", &["--columns", "created", "--time", "iso"]);
     assert!(iso.lines().nth(1).is_some_and(|line| line.ends_with('Z') && line.len() == 20), "{iso}");
+    let created = |how: &str| {
+        let shown = deployment.run(&["show", "a-1", "--time", how]).out;
+        shown.lines().find(|line| line.starts_with("Created")).expect("a line").trim_end().to_owned()
+    };
+    assert!(created("relative").ends_with("Z (1h 0m ago)"), "{}", created("relative"));
+    assert!(created("iso").ends_with('Z'), "{}", created("iso"));
     assert!(run("table", &["--wide"]).contains("EXECUTION"));
     let none = ["--id-prefix", "none"];
     assert_eq!(run("table", &none), "No such messages.\n");

@@ -13,7 +13,7 @@ use crate::error::{Doing, Result};
 use crate::outbox::history::{self, Attempt, Node, Outcome, Shown};
 use crate::ui::listing::one_line;
 use crate::ui::table::facts;
-use crate::ui::text::{self, count, duration, iso};
+use crate::ui::text::{self, count, duration};
 use crate::ui::tree::Tree;
 use crate::ui::{Tone, Ui, View};
 
@@ -74,7 +74,7 @@ impl View for Run {
             ("Execution", execution.name.clone()),
             ("Status", ui.paint(status_tone(&execution.status), &execution.status)),
         ];
-        rows.extend(execution.started.map(|time| ("Started", format!("{} ({})", iso(time), ui.time(time)))));
+        rows.extend(execution.started.map(|time| ("Started", ui.full_time(time))));
         let ended = execution.started.zip(execution.stopped);
         rows.extend(ended.map(|(started, stopped)| ("Duration", duration(stopped - started))));
         let named: Vec<String> = self.messages.iter().take(NAMED).map(|id| one_line(id)).collect();
@@ -91,8 +91,9 @@ fn drawn(ui: &Ui, node: &Node) -> Tree {
     let name = if node.kind == "Execution" { "Execution" } else { node.name.as_str() };
     let spent = node.ended.map(|ended| format!("  {}", duration(ended - node.started))).unwrap_or_default();
     let outcome = ui.paint(tone(node.outcome), node.outcome.word());
-    // What failed for good tells it with each attempt.
-    let why = if node.attempts.len() > 1 { String::new() } else { why(&node.error, &node.cause) };
+    // What failed for good tells it with each attempt, and of the execution it stands above.
+    let told = node.attempts.len() > 1 || node.kind == "Execution";
+    let why = if told { String::new() } else { why(&node.error, &node.cause) };
     let mut children: Vec<Tree> = [("input", &node.input), ("output", &node.output)]
         .into_iter()
         .filter_map(|(what, data)| data.as_ref().map(|data| Tree::leaf(format!("{what} {}", one_line(data)))))

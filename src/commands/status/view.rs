@@ -3,12 +3,12 @@
 use super::StatusView;
 use crate::context::now_ms;
 use crate::ui::table::{facts, table};
-use crate::ui::text::{relative, span};
+use crate::ui::text::span;
 use crate::ui::{Tone, Ui, View};
 
 impl StatusView {
     /// What both the table and the full-screen view say.
-    pub fn facts(&self) -> Vec<(&'static str, Tone, String)> {
+    pub fn facts(&self, ui: &Ui) -> Vec<(&'static str, Tone, String)> {
         let now = now_ms();
         let backlog = &self.backlog;
         let backlog_tone = match () {
@@ -21,7 +21,7 @@ impl StatusView {
             None => (Tone::Bad, "missing".to_owned()),
             Some(alarm) => {
                 let tone = if alarm.is_open() { Tone::Bad } else { Tone::Good };
-                let since = alarm.since.map(|since| format!(" since {}", relative(since, now))).unwrap_or_default();
+                let since = alarm.since.map(|since| format!(" since {}", ui.time(since))).unwrap_or_default();
                 let reason = if alarm.reason.is_empty() { String::new() } else { format!(" ({})", alarm.reason) };
                 (tone, format!("{}{since}{reason}", alarm.state))
             }
@@ -61,7 +61,7 @@ impl StatusView {
 
 impl View for StatusView {
     fn text(&self, ui: &Ui) -> String {
-        let rows = self.facts().into_iter().map(|(name, tone, value)| (name, ui.paint(tone, &value)));
+        let rows = self.facts(ui).into_iter().map(|(name, tone, value)| (name, ui.paint(tone, &value)));
         let mut text = facts(rows.collect());
         if !self.executions.latest.is_empty() {
             let rows = self.executions.latest.iter().map(|execution| {

@@ -177,7 +177,7 @@ async fn board(context: &Context) -> Result<Board> {
         None => Default::default(),
     };
     let now = now_ms();
-    let mut facts = view.facts();
+    let mut facts = view.facts(&context.ui);
     // Name and region stand in the title.
     facts[0].2 = view.stack.status.clone();
     let changes: Vec<String> =
