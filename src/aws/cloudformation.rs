@@ -35,6 +35,15 @@ pub struct Output {
     pub value: String,
 }
 
+impl Stack {
+    /// Whether `disa deploy` made it. A stack in review has not yet got the tags of its change set: it is an empty
+    /// shell, whoever asked for it (CloudFormation user guide, "Create a change set": it holds no resources until a
+    /// change set is executed).
+    pub fn is_of(&self, project: &str) -> bool {
+        self.status == "REVIEW_IN_PROGRESS" || self.tags.get("ProjectName").is_some_and(|name| name == project)
+    }
+}
+
 impl CloudFormation {
     pub fn new(config: &SdkConfig) -> CloudFormation {
         CloudFormation { client: Client::new(config) }
@@ -172,6 +181,29 @@ mod tests {
         let gateway = CloudFormation::new(&config);
         assert_eq!(gateway.stack("x").await, Ok(None));
         assert_eq!(gateway.stack("x").await.expect_err("denied").code, "AccessDenied");
+    }
+
+    /// As CloudFormation describes the shell that a change set of the kind CREATE makes: without tags.
+    #[tokio::test]
+    async fn a_stack_in_review_is_nobody_elses_though_it_has_no_tags_yet() {
+        let described = |status: &str, tags: &str| {
+            format!(
+                "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>s</StackName><StackId>arn:s</StackId><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>{status}</StackStatus><Tags>{tags}</Tags></member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+            )
+        };
+        let tag = "<member><Key>ProjectName</Key><Value>disa</Value></member>";
+        let texts = [
+            described("REVIEW_IN_PROGRESS", ""),
+            described("CREATE_COMPLETE", ""),
+            described("CREATE_COMPLETE", tag),
+        ];
+        let recorded: Vec<(u16, &str)> = texts.iter().map(|text| (200, text.as_str())).collect();
+        let (config, _) = answers(&recorded).await;
+        let gateway = CloudFormation::new(&config);
+        for expected in [true, false, true] {
+            let stack = gateway.stack("s").await.expect("an answer").expect("a stack");
+            assert_eq!(stack.is_of("disa"), expected, "{stack:?}");
+        }
     }
 
     #[tokio::test]

@@ -44,7 +44,7 @@ pub async fn ours(context: &Context) -> Result<Option<Stack>> {
     let name = context.names.stack();
     let found = context.clients.cloudformation().stack(&name).await.doing(&format!("look at the stack {name}"))?;
     match found.filter(|stack| stack.status != "DELETE_COMPLETE") {
-        Some(stack) if stack.tags.get("ProjectName") != Some(&context.names.project) => {
+        Some(stack) if !stack.is_of(&context.names.project) => {
             Err(Error::new(Kind::Access, format!("the stack {name} was not made by `disa deploy`"))
                 .because("it has no tag ProjectName with this project")
                 .hint("take another name: `--project NAME`"))

@@ -88,7 +88,7 @@ impl Look {
 
 fn ours(context: &Context, stack: Option<&Stack>, name: &str) -> Result<()> {
     match stack {
-        Some(stack) if stack.tags.get("ProjectName") != Some(&context.names.project) => {
+        Some(stack) if !stack.is_of(&context.names.project) => {
             Err(Error::new(Kind::Access, format!("the stack {name} was not made by `disa deploy`"))
                 .hint("nothing was deleted; is the project right? `--project NAME`"))
         }
