@@ -192,11 +192,8 @@ mod tests {
             )
         };
         let tag = "<member><Key>ProjectName</Key><Value>disa</Value></member>";
-        let texts = [
-            described("REVIEW_IN_PROGRESS", ""),
-            described("CREATE_COMPLETE", ""),
-            described("CREATE_COMPLETE", tag),
-        ];
+        let texts =
+            [described("REVIEW_IN_PROGRESS", ""), described("CREATE_COMPLETE", ""), described("CREATE_COMPLETE", tag)];
         let recorded: Vec<(u16, &str)> = texts.iter().map(|text| (200, text.as_str())).collect();
         let (config, _) = answers(&recorded).await;
         let gateway = CloudFormation::new(&config);

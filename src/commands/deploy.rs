@@ -10,18 +10,20 @@ use crate::error::{Doing, Error, Result};
 use crate::stack::event::Follower;
 use crate::ui::table::facts;
 use crate::ui::{Ui, View};
+use pace::patiently;
 
 mod alarms_key;
 mod artifacts;
 mod consent;
 mod follow;
+mod pace;
 mod prepare;
 mod repair;
 
 pub use consent::agree;
 pub use follow::{attach, explained, follow};
 pub use prepare::{Prepared, Setup, prefix, template_url};
-pub use repair::ours;
+pub use repair::{ours, whole};
 
 #[derive(Args, Debug)]
 #[command(
@@ -71,7 +73,7 @@ impl Deploy {
             context.ui.note("Nothing has changed: the stack is as it should be");
             return deployed(context, false).await;
         };
-        context.ui.note(&prepared.summary());
+        context.ui.note(&prepared.summary(&context.ui, &context.names.stack()));
         if let Err(error) = consent::to_plan(context, &prepared.plan, &self.allow_replacement, self.yes) {
             prepared.discard(context).await?;
             return Err(error);
@@ -86,8 +88,8 @@ impl Deploy {
 async fn execute(context: &Context, change_set: &str, create: bool) -> Result<()> {
     let cloudformation = context.clients.cloudformation();
     let stack = existing(context).await?;
-    let known = cloudformation.newest_event(&stack.id).await.doing("read the stack's events")?;
-    let executed = cloudformation.execute_change_set(change_set).await;
+    let known = patiently(|| cloudformation.newest_event(&stack.id)).await.doing("read the stack's events")?;
+    let executed = patiently(|| cloudformation.execute_change_set(change_set)).await;
     executed.map_err(|error| prepare::overtaken("execute the change set", &error))?;
     let kind = if create { "creation" } else { "update" };
     follow(context, &stack.id, Follower::after(&stack.id, known), kind).await

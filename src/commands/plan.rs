@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::deploy::{Prepared, Setup, ours};
+use super::deploy::{Prepared, Setup, ours, whole};
 use crate::context::Context;
 use crate::error::{Error, FINDING, Result};
 use crate::stack::plan::{Action, Change, Counts, Plan, Property, Risk};
@@ -14,7 +14,9 @@ use crate::ui::tree::Tree;
 use crate::ui::{Tone, Ui, View};
 
 /// Characters of a value that is shown to people; the JSON has all of it.
-const VALUE: usize = 44;
+const VALUE: usize = 46;
+/// Characters of a property with both its values in one line: deep in the tree that still fits a terminal.
+const BESIDE: usize = 66;
 
 #[derive(Args, Debug)]
 #[command(
@@ -57,6 +59,9 @@ impl PlanCommand {
                     .hint(format!("`{}` waits for what runs and repairs what is broken", context.again("deploy"))));
             }
         };
+        if let Some(stack) = &stack {
+            whole(context, stack).await?;
+        }
         let prepared = self.setup.prepare(context, stack.as_ref()).await?;
         prepared.discard(context).await?;
         let changed = prepared.change_set.is_some();
@@ -75,9 +80,13 @@ impl PlanCommand {
 }
 
 impl Prepared {
-    /// One line, before it is executed.
-    pub fn summary(&self) -> String {
-        format!("{}: {}", if self.create { "Creating" } else { "Changing" }, counted(self.plan.counts()))
+    /// What is about to be done, for standard error: an update with its plan, a creation in one line, since it adds
+    /// everything.
+    pub fn summary(&self, ui: &Ui, stack: &str) -> String {
+        match self.create {
+            true => format!("Creating {stack}: {}", counted(self.plan.counts())),
+            false => told(&ui.of_err(), stack, &self.plan),
+        }
     }
 }
 
@@ -98,18 +107,23 @@ impl View for Planned {
         if !self.changed {
             return format!("Nothing to deploy: {} is as it should be.", self.stack);
         }
-        let children = self.plan.changes.iter().map(|change| drawn(ui, change)).collect();
-        let mut text = Tree { line: self.stack.clone(), children }.text();
-        let mut part = |head: &str, lines: Vec<String>| {
-            if !lines.is_empty() {
-                text.push_str(&format!("\n\n{head}\n  {}", lines.join("\n  ")));
-            }
-        };
-        part("Parameters", self.plan.parameters.iter().map(said).collect());
-        part("Permissions change in", self.permissions.clone());
-        part("Replaced or removed", self.risks.iter().map(|risk| risked(ui, risk)).collect());
-        format!("{text}\n\n{}", counted(self.counts))
+        told(ui, &self.stack, &self.plan)
     }
+}
+
+/// A plan as a tree, with what must be weighed below it.
+fn told(ui: &Ui, stack: &str, plan: &Plan) -> String {
+    let children = plan.changes.iter().map(|change| drawn(ui, change)).collect();
+    let mut text = Tree { line: stack.to_owned(), children }.text();
+    let mut part = |head: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            text.push_str(&format!("\n\n{head}\n  {}", lines.join("\n  ")));
+        }
+    };
+    part("Parameters", plan.parameters.iter().map(said).collect());
+    part("Permissions change in", plan.permissions());
+    part("Replaced or removed", plan.risks().iter().map(|risk| risked(ui, risk)).collect());
+    format!("{text}\n\n{}", counted(plan.counts()))
 }
 
 fn drawn(ui: &Ui, change: &Change) -> Tree {
@@ -125,7 +139,7 @@ fn drawn(ui: &Ui, change: &Change) -> Tree {
         false => format!("  {}", change.resource_type.trim_start_matches("AWS::")),
     };
     let more = match (change.action, &change.condition) {
-        (Action::MayReplace, _) => "  (whether it is replaced shows only then)".to_owned(),
+        (Action::MayReplace, _) => "  (perhaps replaced)".to_owned(),
         (Action::Remove, _) if change.kept => "  (it leaves the stack, and stays)".to_owned(),
         (_, Some(condition)) => format!("  (if {condition})"),
         _ => String::new(),
@@ -135,10 +149,25 @@ fn drawn(ui: &Ui, change: &Change) -> Tree {
             vec![Tree::leaf("CloudFormation does not tell what changes in it")]
         }
         true => vec![],
-        false => change.properties.iter().map(|property| Tree::leaf(said(property))).collect(),
+        false => change.properties.iter().map(valued).collect(),
     };
     children.extend(change.nested.iter().flatten().map(|change| drawn(ui, change)));
     Tree { line: format!("{}{kind}{more}", ui.paint(tone, &format!("{mark} {}", change.logical_id))), children }
+}
+
+/// A property with its values beside each other, or below each other where they are long.
+fn valued(property: &Property) -> Tree {
+    let line = said(property);
+    if line.chars().count() <= BESIDE {
+        return Tree::leaf(line);
+    }
+    let value = |value: &Option<String>| {
+        value.as_deref().map_or_else(|| "none".to_owned(), |value| shortened(&one_line(value), VALUE))
+    };
+    let why = if property.replaces { "  (replaces it)" } else { "" };
+    let sides = [("before", &property.before), ("after", &property.after)];
+    let children = sides.map(|(side, text)| Tree::leaf(format!("{side}: {}", value(text)))).into();
+    Tree { line: format!("{}{why}", property.name), children }
 }
 
 fn said(property: &Property) -> String {
@@ -163,8 +192,102 @@ fn risked(ui: &Ui, risk: &Risk) -> String {
     };
     match risk.holds_data {
         true => {
-            format!("{}: {what}, and it holds data: only with --allow-replacement", ui.paint(Tone::Bad, &risk.resource))
+            let line = format!("{}: {what}, and it holds data", ui.paint(Tone::Bad, &risk.resource));
+            format!("{line}\n    only with --allow-replacement {}", risk.resource)
         }
         false => format!("{}: {what}", risk.resource),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::event::STACK_TYPE;
+
+    fn change(logical_id: &str, kind: &str, action: Action, properties: Vec<Property>) -> Change {
+        Change {
+            logical_id: logical_id.to_owned(),
+            resource_type: kind.to_owned(),
+            physical_id: None,
+            action,
+            kept: false,
+            condition: None,
+            properties,
+            nested: None,
+        }
+    }
+
+    fn stack(logical_id: &str, nested: Option<Vec<Change>>) -> Change {
+        Change { nested, ..change(logical_id, STACK_TYPE, Action::Change, vec![]) }
+    }
+
+    fn property(name: &str, before: &str, after: &str, replaces: bool) -> Property {
+        let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        Property { name: name.to_owned(), before: some(before), after: some(after), replaces }
+    }
+
+    #[test]
+    fn a_plan_tells_what_changes_and_what_must_be_weighed() {
+        let table = property("KeySchema", "sequenceNo", "id", true);
+        let role = property("Policies", "", "", false);
+        let long = "arn:aws:sns:eu-west-1:123456789012:a-topic-with-a-rather-long-name";
+        let environment = property("Environment.Variables.SNS_TOPIC_ARN", long, "", false);
+        let removed = Change { kept: true, ..change("LogGroup", "AWS::Logs::LogGroup", Action::Remove, vec![]) };
+        let plan = Plan {
+            parameters: vec![property("RampStart", "100", "500", false)],
+            changes: vec![
+                stack(
+                    "DynamoDBStack",
+                    Some(vec![change("MessageTable", "AWS::DynamoDB::Table", Action::Replace, vec![table])]),
+                ),
+                stack("IamRoleStack", Some(vec![change("ProcessRole", "AWS::IAM::Role", Action::Change, vec![role])])),
+                stack(
+                    "ProcessFunctionStack",
+                    Some(vec![change("Function", "AWS::Lambda::Function", Action::Change, vec![environment]), removed]),
+                ),
+                stack("SNSStack", None),
+                change("Dead", "AWS::SQS::Queue", Action::Remove, vec![]),
+                change("Alarm", "AWS::CloudWatch::Alarm", Action::Add, vec![]),
+                change("StreamMapping", "AWS::Lambda::EventSourceMapping", Action::MayReplace, vec![]),
+            ],
+        };
+        let words = ["disa", "plan", "--color", "never"];
+        let cli = <crate::cli::Cli as clap::Parser>::try_parse_from(words).expect("parses");
+        let text = told(&Ui::new(&cli.global), "disa-devl-root-stack", &plan);
+        let expected = "\
+disa-devl-root-stack
+├─ ~ DynamoDBStack
+│  └─ +- MessageTable  DynamoDB::Table
+│     └─ KeySchema: sequenceNo -> id  (replaces it)
+├─ ~ IamRoleStack
+│  └─ ~ ProcessRole  IAM::Role
+│     └─ Policies
+├─ ~ ProcessFunctionStack
+│  ├─ ~ Function  Lambda::Function
+│  │  └─ Environment.Variables.SNS_TOPIC_ARN
+│  │     ├─ before: arn:aws:sns:eu-west-1:123456789012:a-topic-wit…
+│  │     └─ after: none
+│  └─ - LogGroup  Logs::LogGroup  (it leaves the stack, and stays)
+├─ ~ SNSStack
+│  └─ CloudFormation does not tell what changes in it
+├─ - Dead  SQS::Queue
+├─ + Alarm  CloudWatch::Alarm
+└─ +- StreamMapping  Lambda::EventSourceMapping  (perhaps replaced)
+
+Parameters
+  RampStart: 100 -> 500
+
+Permissions change in
+  IamRoleStack/ProcessRole
+
+Replaced or removed
+  DynamoDBStack/MessageTable: replaced, and it holds data
+    only with --allow-replacement DynamoDBStack/MessageTable
+  Dead: removed, and it holds data
+    only with --allow-replacement Dead
+
+1 to add, 3 to change, 1 to replace, 1 to change or replace, 2 to remove";
+        assert_eq!(text, expected, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80));
     }
 }

@@ -49,7 +49,9 @@ impl Progress {
         Progress { root: root.to_owned(), resources: BTreeMap::new(), own: BTreeMap::new() }
     }
 
-    pub fn take(&mut self, event: &Event) {
+    /// Answers whether it is news: CloudFormation says a status again when a resource has got its name, and of a
+    /// nested stack it speaks twice, in its own events and in those of the stack above.
+    pub fn take(&mut self, event: &Event) -> bool {
         let fresh = Node {
             logical_id: event.logical_id.clone(),
             status: event.status.clone(),
@@ -59,17 +61,25 @@ impl Progress {
             children: vec![],
         };
         if event.is_of_stack() {
-            renew(self.own.entry(event.stack_id.clone()).or_insert(fresh.clone()), fresh);
-            return;
+            let known = self.own.remove(&event.stack_id);
+            let news = known.as_ref().is_none_or(|known| known.status != fresh.status);
+            let node = known.map_or(fresh.clone(), |known| renewed(known, fresh));
+            self.own.insert(event.stack_id.clone(), node);
+            return news && event.stack_id == self.root;
         }
         let siblings = self.resources.entry(event.stack_id.clone()).or_default();
         let nested = event.nested_stack().map(str::to_owned);
         match siblings.iter_mut().find(|(known, _)| known.logical_id == event.logical_id) {
             Some((known, stack)) => {
-                renew(known, fresh);
+                let news = known.status != fresh.status;
+                *known = renewed(known.clone(), fresh);
                 *stack = nested.or(stack.take());
+                news
             }
-            None => siblings.push((fresh, nested)),
+            None => {
+                siblings.push((fresh, nested));
+                true
+            }
         }
     }
 
@@ -91,16 +101,40 @@ impl Progress {
 }
 
 /// A resource may be begun more than once: to be changed, and to be rolled back.
-fn renew(known: &mut Node, fresh: Node) {
-    known.reason = fresh.reason.or(known.reason.take()).filter(|_| fresh.status.ends_with("_FAILED"));
-    known.status = fresh.status;
-    known.latest = fresh.latest;
+fn renewed(known: Node, fresh: Node) -> Node {
+    let reason = fresh.reason.or(known.reason).filter(|_| fresh.status.ends_with("_FAILED"));
+    Node {
+        logical_id: known.logical_id,
+        reason,
+        began: known.began,
+        status: fresh.status,
+        latest: fresh.latest,
+        children: vec![],
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::event::tests::{event, stack_event};
     use super::*;
+
+    #[test]
+    fn what_is_said_twice_is_news_once() {
+        let mut progress = Progress::new("arn:root");
+        let news: Vec<bool> = [
+            stack_event(1, "root", "root", "CREATE_IN_PROGRESS", None),
+            event(2, "root", "child", "CREATE_IN_PROGRESS", None),
+            stack_event(3, "root", "child", "CREATE_IN_PROGRESS", Some("Resource creation Initiated")),
+            stack_event(4, "child", "child", "CREATE_IN_PROGRESS", None),
+            event(5, "child", "Topic", "CREATE_FAILED", Some("no")),
+            stack_event(6, "child", "child", "CREATE_FAILED", Some("The following resource(s) failed to create")),
+            stack_event(7, "root", "child", "CREATE_FAILED", Some("Embedded stack was not successfully created")),
+        ]
+        .iter()
+        .map(|event| progress.take(event))
+        .collect();
+        assert_eq!(news, [true, true, false, false, true, false, true]);
+    }
 
     #[test]
     fn the_tree_holds_what_was_begun_and_how_it_stands() {

@@ -144,6 +144,11 @@ impl Ui {
         Ui { color_out: false, color_err: false, ..*self }
     }
 
+    /// The same for a text that goes to standard error.
+    pub fn of_err(&self) -> Ui {
+        Ui { color_out: self.color_err, ..*self }
+    }
+
     /// Asks for a text; `None` when the person gives up.
     pub fn ask(&self, question: &str) -> Option<String> {
         dialoguer::Input::<String>::new().with_prompt(question).allow_empty(true).interact_text().ok()
@@ -173,6 +178,12 @@ impl Ui {
     /// Columns of the terminal; 80 where none says how many.
     fn width(&self) -> usize {
         console::Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns))
+    }
+
+    /// A text that is redrawn on standard error: what does not fit the terminal is cut off.
+    pub fn fitted(&self, text: &str) -> String {
+        let (rows, columns) = console::Term::stderr().size_checked().unwrap_or((24, 80));
+        text::fitted(text, usize::from(columns), usize::from(rows))
     }
 
     /// Whether progress lines are redrawn rather than written one after the other.

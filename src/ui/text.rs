@@ -126,6 +126,23 @@ fn wrapped_line(line: &str, width: usize) -> String {
     out
 }
 
+/// As much of a text as a terminal holds beside a spinner, a time and the line of the cursor: what is drawn again
+/// must not have scrolled away.
+pub fn fitted(text: &str, columns: usize, rows: usize) -> String {
+    let (room, lines) = (rows.saturating_sub(2).max(1), text.lines().count());
+    let shown = if lines > room { room - 1 } else { lines };
+    let cut = |(at, line)| {
+        // The first line stands behind the spinner and the time.
+        let width = columns.saturating_sub(if at == 0 { 10 } else { 1 });
+        console::truncate_str(line, width, "…").into_owned()
+    };
+    let mut fitted: Vec<String> = text.lines().take(shown).enumerate().map(cut).collect();
+    if shown < lines {
+        fitted.push(format!("… {} more lines", lines - shown));
+    }
+    fitted.join("\n")
+}
+
 /// `1 message`, `2 messages`.
 pub fn count(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
@@ -176,6 +193,16 @@ mod tests {
         for width in 0..8 {
             wrapped("   x  yy   zzz", width);
         }
+    }
+
+    #[test]
+    fn what_is_redrawn_fits_the_terminal() {
+        let lines = |n: usize| (0..n).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
+        assert_eq!(fitted(&lines(3), 80, 5), lines(3));
+        assert_eq!(fitted(&lines(4), 80, 5), "line 0\nline 1\n… 2 more lines");
+        assert_eq!(fitted("a long first line\na long second line", 16, 24), "a lon…\na long second …");
+        assert_eq!(fitted("\u{1b}[31mred and more\u{1b}[0m", 14, 24), "\u{1b}[31mred…\u{1b}[0m");
+        assert_eq!(fitted("x", 0, 0).lines().count(), 1);
     }
 
     #[test]

@@ -23,21 +23,27 @@ impl ServiceError {
         self.code == code
     }
 
-    /// Whether the same call may go through a little later.
-    pub fn is_transient(&self) -> bool {
-        let code = self.code.as_str();
-        matches!(code, "NoAnswer" | "Timeout" | "BadAnswer")
-            || code.contains("Throttl")
+    /// Whether the service had too many requests, and did nothing.
+    pub fn is_throttle(&self) -> bool {
+        self.code.contains("Throttl")
             || matches!(
-                code,
+                self.code.as_str(),
                 "ProvisionedThroughputExceededException"
                     | "RequestLimitExceeded"
                     | "TooManyRequestsException"
-                    | "LimitExceededException"
-                    | "TransactionInProgressException"
                     | "SlowDown"
             )
-            || self.status.is_some_and(|status| status == 429 || status >= 500)
+            || self.status == Some(429)
+    }
+
+    /// Whether the same call may go through a little later.
+    pub fn is_transient(&self) -> bool {
+        self.is_throttle()
+            || matches!(
+                self.code.as_str(),
+                "NoAnswer" | "Timeout" | "BadAnswer" | "LimitExceededException" | "TransactionInProgressException"
+            )
+            || self.status.is_some_and(|status| status >= 500)
     }
 }
 

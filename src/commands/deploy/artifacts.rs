@@ -22,7 +22,7 @@ pub async fn ensure_bucket(context: &Context, identity: &Identity, name: &str) -
                 Kind::Access,
                 format!("the bucket {name} is not this account's, or may not be used"),
             )
-            .hint("take another one: `disa deploy --bucket NAME`"));
+            .hint(format!("take another one: `{}`", context.again("deploy --bucket NAME"))));
         }
         Bucket::Missing => s3.create_bucket(name).await.doing(&doing)?,
         Bucket::Unfinished => {}
@@ -57,7 +57,8 @@ pub async fn upload(context: &Context, identity: &Identity, bucket: &str, bundle
         .try_collect()
         .await?;
     let new = uploaded.iter().filter(|new| **new).count();
-    context.ui.note(&format!("Uploaded {new} of {} artifacts; the others were there", uploaded.len()));
+    let others = if new == uploaded.len() { "" } else { "; the others were there" };
+    context.ui.note(&format!("Uploaded {new} of {} artifacts{others}", uploaded.len()));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::pace::{Pace, patiently};
 use super::poll_interval;
 use crate::aws::cloudformation::{CloudFormation, Stack};
 use crate::cli::Output;
@@ -16,8 +17,6 @@ use crate::stack::status::{End, end};
 use crate::ui::tree::Tree;
 use crate::ui::{Tone, Ui, View, text};
 
-/// The slowest pace of looking, in case nothing happens or CloudFormation has too many requests.
-const SLOWEST: Duration = Duration::from_secs(20);
 /// So long CloudFormation may give no answer at all.
 const SILENCE_LIMIT: Duration = Duration::from_secs(600);
 /// An operation whose stack is in a status of rest and that tells nothing is taken to be over.
@@ -25,16 +24,18 @@ const BEGIN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Follows what runs on a stack, or tells how the last operation ended; answers its kind.
 pub async fn attach(context: &Context, stack: &Stack) -> Result<&'static str> {
-    let operation = operation(context, &stack.id).await?;
-    let kind = operation.as_ref().map_or("creation", |operation| operation.kind);
-    let began = operation.map_or(0, |operation| operation.began);
+    let Some(Operation { kind, began, .. }) = operation(context, &stack.id).await? else {
+        return Err(Error::failed("nothing was ever deployed: the stack is an empty shell, left by a plan")
+            .hint(format!("deploy it: `{}`", context.again("deploy"))));
+    };
     follow(context, &stack.id, Follower::since(&stack.id, began), kind).await?;
     Ok(kind)
 }
 
 /// The latest operation on a stack, from its own events.
 async fn operation(context: &Context, stack: &str) -> Result<Option<Operation>> {
-    let events = context.clients.cloudformation().events(stack, None).await.doing("read the stack's events")?;
+    let cloudformation = context.clients.cloudformation();
+    let events = patiently(|| cloudformation.events(stack, None)).await.doing("read the stack's events")?;
     Ok(Operation::latest(&events))
 }
 
@@ -129,20 +130,20 @@ impl<'a> Watch<'a> {
         }
         fresh.sort_by_key(|event| event.time);
         for event in fresh {
-            self.tell(&event);
-            self.progress.take(&event);
+            let news = self.progress.take(&event);
+            self.tell(&event, news);
             self.all.push(event);
         }
         Ok(status)
     }
 
-    /// On a terminal the tree shows it, and only what failed is told for good.
-    fn tell(&self, event: &Event) {
+    /// A machine gets every event. On a terminal the tree shows it, and only what failed is told for good.
+    fn tell(&self, event: &Event, news: bool) {
         let ui = &self.context.ui;
         if ui.output == Output::Jsonl {
             // A reader that went away does not end the operation, nor the following of it.
             let _ = ui.show(&Told { event });
-        } else if !ui.is_live() || event.is_failure() {
+        } else if news && (!ui.is_live() || event.is_failure()) {
             let began = self.follower.began().unwrap_or(event.time);
             self.bar.above(|| ui.note(&line(ui, event, &self.context.names.stack(), began)));
         }
@@ -150,30 +151,9 @@ impl<'a> Watch<'a> {
 
     fn draw(&self) {
         if let Some(tree) = self.progress.tree() {
-            self.bar.say(&drawn(&self.context.ui, &tree, now_ms()).text());
+            let ui = &self.context.ui;
+            self.bar.say(&ui.fitted(&drawn(ui, &tree, now_ms()).text()));
         }
-    }
-}
-
-/// How often to look: quickly while something happens, ever more slowly while nothing does.
-#[derive(Debug, PartialEq)]
-struct Pace {
-    quickest: Duration,
-    wait: Duration,
-}
-
-impl Pace {
-    fn new(quickest: Duration) -> Pace {
-        Pace { quickest, wait: quickest }
-    }
-
-    fn looked(&mut self, news: bool) {
-        self.wait = if news { self.quickest } else { (self.wait * 5 / 4).min(self.quickest * 4) };
-    }
-
-    /// Too many requests, or no answer.
-    fn refused(&mut self) {
-        self.wait = (self.wait * 2).min(SLOWEST);
     }
 }
 
@@ -266,18 +246,49 @@ mod tests {
         assert_eq!(short("disa-devl-root-stack", "disa-devl-root-stack"), "disa-devl-root-stack");
     }
 
+    /// As `disa deploy` has it where nothing is coloured.
+    fn ui() -> Ui {
+        let words = ["disa", "deploy", "--color", "never"];
+        let cli = <crate::cli::Cli as clap::Parser>::try_parse_from(words).expect("parses");
+        Ui::new(&cli.global)
+    }
+
     #[test]
-    fn the_pace_slows_down_and_news_quickens_it() {
-        let mut pace = Pace::new(Duration::from_secs(2));
-        for _ in 0..20 {
-            pace.looked(false);
+    fn what_runs_and_what_failed_is_drawn_open_and_the_rest_counted() {
+        use crate::stack::event::tests::{event, stack_event};
+        let mut progress = Progress::new("arn:root");
+        let at = |event: Event, seconds: i64| Event { time: seconds * 1000, ..event };
+        for event in [
+            at(stack_event(1, "root", "root", "UPDATE_IN_PROGRESS", None), 0),
+            at(stack_event(2, "root", "RolesStack", "UPDATE_IN_PROGRESS", None), 1),
+            at(event(3, "RolesStack", "ProcessRole", "UPDATE_COMPLETE", None), 2),
+            at(stack_event(4, "root", "RolesStack", "UPDATE_COMPLETE", None), 3),
+            at(stack_event(5, "root", "SNSStack", "UPDATE_IN_PROGRESS", None), 3),
+            at(event(6, "SNSStack", "Topic", "UPDATE_IN_PROGRESS", None), 4),
+            at(event(7, "SNSStack", "Topic", "UPDATE_FAILED", Some("no")), 9),
+            at(event(8, "SNSStack", "TopicPolicy", "UPDATE_IN_PROGRESS", None), 5),
+            at(event(9, "root", "Key", "UPDATE_COMPLETE", None), 5),
+        ] {
+            progress.take(&event);
         }
-        assert_eq!(pace.wait, Duration::from_secs(8));
-        for _ in 0..20 {
-            pace.refused();
-        }
-        assert_eq!(pace.wait, SLOWEST);
-        pace.looked(true);
-        assert_eq!(pace, Pace::new(Duration::from_secs(2)));
+        let tree = drawn(&ui(), &progress.tree().expect("a tree"), 70_000);
+        let expected = "\
+root  UPDATE_IN_PROGRESS  1m 10s  3 of 4
+├─ SNSStack  UPDATE_IN_PROGRESS  1m 7s  1 of 2
+│  ├─ Topic  UPDATE_FAILED  5s
+│  └─ TopicPolicy  UPDATE_IN_PROGRESS  1m 5s
+└─ 2 done";
+        assert_eq!(tree.text(), expected);
+    }
+
+    #[test]
+    fn a_line_has_its_time_its_place_and_the_reason_of_a_failure() {
+        use crate::stack::event::tests::event;
+        let nested = "disa-devl-root-stack-SNSStack-1A2B3C";
+        let failed = event(1, nested, "Topic", "CREATE_FAILED", Some("Invalid parameter"));
+        let told = |event: &Event| line(&ui(), event, "disa-devl-root-stack", event.time - 65_000);
+        assert_eq!(told(&failed), "  1m 5s  CREATE_FAILED       SNSStack/Topic  Invalid parameter");
+        let begun = event(2, "disa-devl-root-stack", "Key", "CREATE_IN_PROGRESS", Some("Resource creation Initiated"));
+        assert_eq!(told(&begun), "  1m 5s  CREATE_IN_PROGRESS  Key");
     }
 }

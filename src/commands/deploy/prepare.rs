@@ -9,6 +9,7 @@ use gateway::ServiceError;
 
 use super::alarms_key::check_alarms_key;
 use super::artifacts::{ensure_bucket, upload};
+use super::pace::patiently;
 use super::poll_interval;
 use crate::aws::change_set::{ChangeSet, Wanted};
 use crate::aws::cloudformation::{CloudFormation, Stack};
@@ -68,6 +69,10 @@ impl Setup {
     /// Uploads the artifacts and has the change set worked out. `stack` is the one that is to be updated.
     pub async fn prepare(self, context: &Context, stack: Option<&Stack>) -> Result<Prepared> {
         let values = self.chosen.texts(&context.settings)?;
+        context.when_interrupted(
+            Error::new(Kind::Interrupted, "interrupted; the stack is as it was")
+                .hint("run the command again: what is uploaded already is not uploaded again"),
+        );
         let identity = context.account().await?;
         let set: Vec<(String, String)> = values.clone().into_iter().collect();
         let intent = Intent {
@@ -145,7 +150,7 @@ async fn plan(
     };
     let _progress = context.ui.progress("working the change set out", None);
     let Some(arn) = change_set(context, &cloudformation, wanted).await? else { return Ok((None, Plan::default())) };
-    let mut changes = cloudformation.changes(&arn).await.doing("read the change set")?;
+    let mut changes = patiently(|| cloudformation.changes(&arn)).await.doing("read the change set")?;
     contents::tell_nested(&mut changes);
     let parameters = deployed.map(|deployed| parameters::changes(deployed, parameters)).unwrap_or_default();
     let plan = Plan { parameters, changes }.pruned();
@@ -170,7 +175,7 @@ impl Prepared {
         }
         if self.create {
             let name = context.names.stack();
-            let shell = cloudformation.stack(&name).await.doing("look at the stack")?;
+            let shell = patiently(|| cloudformation.stack(&name)).await.doing("look at the stack")?;
             if shell.is_some_and(|shell| shell.status == "REVIEW_IN_PROGRESS") {
                 cloudformation.delete_stack(&name).await.doing("delete the stack's empty shell")?;
             }
@@ -181,24 +186,34 @@ impl Prepared {
 
 /// It would stand in the stack's list for ever.
 async fn discard(cloudformation: &CloudFormation, change_set: &str) -> Result<()> {
-    cloudformation.delete_change_set(change_set).await.doing("delete the change set")
+    patiently(|| cloudformation.delete_change_set(change_set)).await.doing("delete the change set")
 }
 
 /// Has a change set made, with those of the nested stacks if CloudFormation can tell them; `None` when it holds
 /// no change.
 async fn change_set(context: &Context, cloudformation: &CloudFormation, wanted: Wanted<'_>) -> Result<Option<String>> {
-    let mut outcome = worked_out(context, cloudformation, &wanted).await?;
-    if matches!(outcome, Outcome::Failed(_)) && wanted.with_nested {
-        // What the nested ones depend on may be known only when it is executed: then they are not told.
-        outcome = worked_out(context, cloudformation, &Wanted { with_nested: false, ..wanted.clone() }).await?;
-    }
-    match outcome {
-        Outcome::Ready(arn) => Ok(Some(arn)),
+    let refused = match worked_out(context, cloudformation, &wanted).await? {
+        Outcome::Ready(arn) => return Ok(Some(arn)),
+        Outcome::NothingChanged => return Ok(None),
+        Outcome::Failed(reason) if !wanted.with_nested => return Err(refuses(wanted.stack).because(reason)),
+        Outcome::Failed(reason) => reason,
+    };
+    // What the nested ones depend on may be known only when it is executed: then they are not told.
+    match worked_out(context, cloudformation, &Wanted { with_nested: false, ..wanted.clone() }).await? {
+        Outcome::Ready(arn) => {
+            context.ui.warn(&format!("what changes in the nested stacks is not known beforehand: {refused}"));
+            Ok(Some(arn))
+        }
         Outcome::NothingChanged => Ok(None),
-        Outcome::Failed(reason) => {
-            Err(Error::failed(format!("CloudFormation refuses the change of {}", wanted.stack)).because(reason))
+        Outcome::Failed(root) => {
+            let error = refuses(wanted.stack);
+            Err(if root == refused { error.because(root) } else { error.because(root).because(refused) })
         }
     }
+}
+
+fn refuses(stack: &str) -> Error {
+    Error::failed(format!("CloudFormation refuses the change of {stack}"))
 }
 
 enum Outcome {
@@ -220,14 +235,14 @@ pub fn overtaken(what: &str, error: &ServiceError) -> Error {
 
 async fn worked_out(context: &Context, cloudformation: &CloudFormation, wanted: &Wanted<'_>) -> Result<Outcome> {
     let name = format!("disa-{}", ulid::Ulid::generate().to_string().to_lowercase());
-    let arn = cloudformation.create_change_set(&name, wanted).await;
+    let arn = patiently(|| cloudformation.create_change_set(&name, wanted)).await;
     let arn = arn.map_err(|error| overtaken("create the change set", &error))?;
     let begin = Instant::now();
     let failed = loop {
         match cloudformation.change_set(&arn).await {
             Ok(ChangeSet::Ready) => return Ok(Outcome::Ready(arn)),
             Ok(ChangeSet::NothingChanged) => break Outcome::NothingChanged,
-            Ok(ChangeSet::Failed(reason)) => break Outcome::Failed(reason),
+            Ok(ChangeSet::Failed(reason)) => break Outcome::Failed(in_full(cloudformation, reason).await),
             Ok(ChangeSet::Working) => {}
             Err(error) if error.is_transient() => {}
             Err(error) => return Err(error).doing("look at the change set"),
@@ -239,6 +254,24 @@ async fn worked_out(context: &Context, cloudformation: &CloudFormation, wanted: 
     };
     discard(cloudformation, &arn).await?;
     Ok(failed)
+}
+
+/// Where a change set failed because of a nested stack's, its reason only names that one: with the nested one's own.
+async fn in_full(cloudformation: &CloudFormation, reason: String) -> String {
+    let Some(nested) = nested_change_set(&reason) else { return reason };
+    match cloudformation.change_set(nested).await {
+        Ok(ChangeSet::Failed(own)) => {
+            let deeper = Box::pin(in_full(cloudformation, own)).await;
+            format!("{}: {deeper}", reason.trim_end_matches('.'))
+        }
+        _ => reason,
+    }
+}
+
+/// The ARN in "Nested change set ARN was not successfully created: Currently in FAILED."
+fn nested_change_set(reason: &str) -> Option<&str> {
+    let arn = reason.strip_prefix("Nested change set ")?.split(' ').next()?;
+    arn.starts_with("arn:").then_some(arn)
 }
 
 /// A message table that an earlier stack left behind is taken over, with its key.
@@ -283,5 +316,30 @@ pub fn prefix(text: &str) -> std::result::Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("letters, digits, `-`, `_`, `.` and inner `/`".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gateway::replay::answers;
+
+    #[tokio::test]
+    async fn a_change_set_that_a_nested_one_failed_has_the_nested_ones_reason() {
+        let failed = |reason: &str| {
+            format!(
+                "<DescribeChangeSetResponse><DescribeChangeSetResult><Status>FAILED</Status><StatusReason>{reason}</StatusReason></DescribeChangeSetResult></DescribeChangeSetResponse>"
+            )
+        };
+        let (config, _) =
+            answers(&[(200, &failed("Template format error: Unresolved resource dependencies [X]"))]).await;
+        let cloudformation = CloudFormation::new(&config);
+        let arn = "arn:aws:cloudformation:eu-west-1:1:changeSet/disa-1-SNSStack/2";
+        let reason = format!("Nested change set {arn} was not successfully created: Currently in FAILED.");
+        let full = in_full(&cloudformation, reason.clone()).await;
+        assert!(full.starts_with("Nested change set arn:") && full.ends_with("dependencies [X]"), "{full}");
+        // There is no answer left: the reason alone, and no call for another kind of reason.
+        assert_eq!(in_full(&cloudformation, reason.clone()).await, reason);
+        assert_eq!(in_full(&cloudformation, "Access denied".to_owned()).await, "Access denied");
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::consent::agree;
 use super::follow::{attach, follow};
+use super::pace::patiently;
 use super::poll_interval;
 use crate::aws::cloudformation::Stack;
 use crate::context::{Context, pause};
@@ -42,7 +43,8 @@ pub async fn ready(context: &Context, yes: bool, skip: &[String]) -> Result<Opti
 /// The root stack, if there is one; one of another making is not touched.
 pub async fn ours(context: &Context) -> Result<Option<Stack>> {
     let name = context.names.stack();
-    let found = context.clients.cloudformation().stack(&name).await.doing(&format!("look at the stack {name}"))?;
+    let cloudformation = context.clients.cloudformation();
+    let found = patiently(|| cloudformation.stack(&name)).await.doing(&format!("look at the stack {name}"))?;
     match found.filter(|stack| stack.status != "DELETE_COMPLETE") {
         Some(stack) if !stack.is_of(&context.names.project) => {
             Err(Error::new(Kind::Access, format!("the stack {name} was not made by `disa deploy`"))
@@ -78,8 +80,10 @@ async fn go_on(context: &Context, stack: &Stack, yes: bool, skip: &[String]) -> 
         "Go on with its rollback, and update then?",
     )?;
     let cloudformation = context.clients.cloudformation();
-    let known = cloudformation.newest_event(&stack.id).await.doing("read the stack's events")?;
-    cloudformation.continue_rollback(&stack.id, skip).await.doing(&format!("go on with the rollback of {name}"))?;
+    let known = patiently(|| cloudformation.newest_event(&stack.id)).await.doing("read the stack's events")?;
+    patiently(|| cloudformation.continue_rollback(&stack.id, skip))
+        .await
+        .doing(&format!("go on with the rollback of {name}"))?;
     let outcome = follow(context, &stack.id, Follower::after(&stack.id, known), "rollback").await;
     match ours(context).await? {
         // A rollback that comes to its end leaves a stack that can be updated: its status alone says so.
@@ -108,7 +112,7 @@ async fn delete(context: &Context, stack: &Stack, yes: bool) -> Result<()> {
     )?;
     let cloudformation = context.clients.cloudformation();
     let doing = format!("delete the stack {name}");
-    cloudformation.delete_stack(&stack.id).await.doing(&doing)?;
+    patiently(|| cloudformation.delete_stack(&stack.id)).await.doing(&doing)?;
     let _progress = context.ui.progress("deleting what is left", None);
     let begin = Instant::now();
     loop {
@@ -130,12 +134,12 @@ async fn delete(context: &Context, stack: &Stack, yes: bool) -> Result<()> {
 }
 
 /// A nested stack that was deleted by hand makes every update fail.
-async fn whole(context: &Context, stack: &Stack) -> Result<()> {
+pub async fn whole(context: &Context, stack: &Stack) -> Result<()> {
     let cloudformation = context.clients.cloudformation();
-    let resources = cloudformation.resources(&stack.id).await.doing("look at the nested stacks")?;
+    let resources = patiently(|| cloudformation.resources(&stack.id)).await.doing("look at the nested stacks")?;
     for Resource { logical_id, physical_id, .. } in resources.into_iter().filter(|found| found.kind == STACK_TYPE) {
-        let nested =
-            cloudformation.stack(&physical_id).await.doing(&format!("look at the nested stack {logical_id}"))?;
+        let nested = patiently(|| cloudformation.stack(&physical_id)).await;
+        let nested = nested.doing(&format!("look at the nested stack {logical_id}"))?;
         if nested.is_none_or(|nested| nested.status == "DELETE_COMPLETE") {
             return Err(Error::failed(format!("the nested stack {logical_id} is gone: it was deleted by hand"))
                 .because("CloudFormation updates no stack that misses one of its nested stacks")

@@ -42,7 +42,9 @@ pub fn region(site: &Site, stack: &Fact<Option<Deployed>>) -> Vec<Finding> {
 pub fn stack(site: &Site, stack: Option<&Deployed>) -> Vec<Finding> {
     let name = site.names.stack();
     let Some(stack) = stack else { return vec![Finding::ok("not there yet: a deployment makes it")] };
-    if stack.status != "DELETE_COMPLETE" && stack.tags.get("ProjectName") != Some(&site.names.project) {
+    // A stack in review has not yet got the tags of its change set: see `aws::cloudformation::Stack::is_of`.
+    let is_there = !matches!(stack.status.as_str(), "DELETE_COMPLETE" | "REVIEW_IN_PROGRESS");
+    if is_there && stack.tags.get("ProjectName") != Some(&site.names.project) {
         return vec![
             Finding::problem(format!("the stack {name} was not made by `disa deploy`"))
                 .fix("take another name: `--project NAME`"),
