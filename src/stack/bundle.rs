@@ -191,9 +191,8 @@ mod tests {
         let machine: serde_json::Value = serde_json::from_str(STATE_MACHINE).expect("JSON");
         let update =
             &machine["States"]["Update Undelivered"]["ItemProcessor"]["States"]["DynamoDB UpdateItem"]["Parameters"];
-        let model =
-            outbox::change::fail(&Outcome::failure(&Delivery::pending("id", 1), 2, 3), "class", "code", "text", 4)
-                .expressions();
+        let outcome = Outcome::failure(&Delivery::pending("id", 1), 2, 3);
+        let model = outbox::change::fail(&outcome, Some("me"), "class", "code", "text", 4).expressions();
         assert_eq!(update["ConditionExpression"], model.condition);
         assert_eq!(update["UpdateExpression"], model.update);
         let names: std::collections::HashMap<String, String> =

@@ -62,7 +62,7 @@ pub fn write(id: &str, message: &Message, now: EpochMs, lease_ms: i64) -> Change
 pub fn adopt(seen: &Item, now: EpochMs, lease_ms: i64) -> Option<Change> {
     let delivery = Delivery::of(seen)?;
     let id = delivery.sequence_no.as_str();
-    let attempt = delivery.attempts.unwrap_or(0).max(0) + 1;
+    let attempt = delivery.attempts.unwrap_or(0).max(0).saturating_add(1);
     let mut set = match delivery.status {
         StatusField::Unknown(_) => {
             let mut set = dead(id, now);
@@ -144,14 +144,17 @@ pub fn succeed(
 }
 
 /// *Pending → Failure or Dead*, what the state machine's `DynamoDB UpdateItem` writes: only by the attempt
-/// that is current.
-pub fn fail(outcome: &Outcome, class: &str, code: &str, text: &str, now: EpochMs) -> Change {
+/// that is current, and only by the execution `me` that may publish it, or may still come to. A batch that the
+/// stream delivers in parts has several executions for one attempt: while one publishes, another that is held
+/// back must not set the message free. `me` is `None` for whoever could not start an execution.
+pub fn fail(outcome: &Outcome, me: Option<&str>, class: &str, code: &str, text: &str, now: EpochMs) -> Change {
     Change {
         sequence_no: outcome.sequence_no.clone(),
         condition: vec![
             Check::Same(item::SEND_STATUS, Some(s(Status::Pending.as_str()))),
             Check::Same(item::ATTEMPTS, Some(AttributeValue::N(outcome.attempt.clone()))),
             Check::Same(item::CREATED_AT, Some(AttributeValue::N(outcome.created_at.clone()))),
+            me.map_or(Check::Same(item::SENDER, None), |me| Check::FreeOr(item::SENDER, s(me))),
         ],
         write: update(
             [
@@ -415,7 +418,7 @@ mod tests {
     #[test]
     fn an_operator_leaves_a_note() {
         let outcome = Outcome::failure(&delivery(&written()), 20, 0);
-        let failed = then(&written(), &fail(&outcome, "Unavailable", "X", "t", 20));
+        let failed = then(&written(), &fail(&outcome, Some("me"), "Unavailable", "X", "t", 20));
         let note = Note { by: "arn".into(), reason: "why".into(), at: 30 };
         let claimed = claim(&delivery(&failed), ClaimBy::Hand, 30, LEASE).expect("change").noted(&note);
         assert_eq!(Note::of(&then(&failed, &claimed)), Some(note));
@@ -427,7 +430,7 @@ mod tests {
         let outcome = failed(99, 0);
         let done = then(&written(), &succeed("a", 10, "me", "sns-1", 20, None));
         assert_eq!(done.get(item::BACKLOG_SHARD), None);
-        assert_eq!(fail(&outcome, "Unavailable", "c", "t", 30).apply(Some(&done)), Err(ConditionFailed));
+        assert_eq!(fail(&outcome, Some("me"), "Unavailable", "c", "t", 30).apply(Some(&done)), Err(ConditionFailed));
         assert_eq!(fence("a", 1, "me", 50).apply(Some(&done)), Err(ConditionFailed));
         assert_eq!(fence("a", 1, "other", 50).apply(Some(&done)), Err(ConditionFailed));
         assert_eq!(Delivery::of(&done).and_then(|d| d.sender).as_deref(), Some("me"));
@@ -449,7 +452,10 @@ mod tests {
     fn what_befell_an_item_does_not_befall_the_next_one_of_its_id() {
         let second = write("a", &message(), 15, LEASE).apply(None).expect("new").expect("item");
         assert_eq!(succeed("a", 10, "me", "sns-1", 20, None).apply(Some(&second)), Err(ConditionFailed));
-        assert_eq!(fail(&failed(99, 0), "Rejected", "c", "t", 20).apply(Some(&second)), Err(ConditionFailed));
+        assert_eq!(
+            fail(&failed(99, 0), Some("me"), "Rejected", "c", "t", 20).apply(Some(&second)),
+            Err(ConditionFailed)
+        );
     }
 
     #[test]
@@ -460,6 +466,14 @@ mod tests {
         let claimed = then(&item, &claim(&delivery(&item), ClaimBy::Schedule, 2000, LEASE).expect("change"));
         assert_eq!(fence("a", 1, "first", 50).apply(Some(&claimed)), Err(ConditionFailed));
         then(&claimed, &fence("a", 2, "second", 2050));
+    }
+
+    #[test]
+    fn only_who_may_publish_an_attempt_ends_it() {
+        let item = then(&written(), &fence("a", 1, "first", 50));
+        let fail = |me| fail(&failed(99, 0), me, "Unavailable", "c", "t", 20).apply(Some(&item));
+        assert!(fail(Some("first")).is_ok());
+        assert_eq!((fail(Some("second")), fail(None)), (Err(ConditionFailed), Err(ConditionFailed)));
     }
 
     #[test]
@@ -480,7 +494,7 @@ mod tests {
 
     #[test]
     fn a_failure_waits_for_its_time_unless_a_person_asks() {
-        let item = then(&written(), &fail(&failed(5000, 0), "Unavailable", "c", "t", 20));
+        let item = then(&written(), &fail(&failed(5000, 0), Some("me"), "Unavailable", "c", "t", 20));
         let change = |by| claim(&delivery(&item), by, 4999, LEASE).expect("change").apply(Some(&item));
         assert_eq!(change(ClaimBy::Schedule), Err(ConditionFailed));
         assert!(change(ClaimBy::Hand).is_ok());
@@ -499,7 +513,7 @@ mod tests {
     #[test]
     fn a_revived_message_goes_on_counting() {
         let outcome = failed(99, 10).rejected(99);
-        let dead = then(&written(), &fail(&outcome, "Unknown", "c", "t", 20));
+        let dead = then(&written(), &fail(&outcome, Some("me"), "Unknown", "c", "t", 20));
         let revived = delivery(&then(&dead, &revive(&delivery(&dead), 30, LEASE).expect("change")));
         assert_eq!((revived.attempts, revived.unknown_failures), (Some(2), 0));
     }

@@ -43,6 +43,10 @@ enum Step {
     },
     /// An execution makes its next step.
     Execution(usize, Sns),
+    /// An execution finds the breaker open, or the process function cannot be run.
+    ExecutionHeldBack(usize),
+    /// The process function goes on, and Step Functions does not learn what it answers.
+    ExecutionInDoubt(usize),
     /// An execution dies without a word.
     ExecutionDies(usize),
     /// Step Functions tries the process function again.
@@ -71,6 +75,8 @@ struct Execution {
     name: String,
     tasks: Vec<Task>,
     phase: Phase,
+    /// Nobody waits for the function's answer.
+    orphan: bool,
 }
 
 #[derive(Debug)]
@@ -79,6 +85,8 @@ enum Phase {
     /// The function runs until this time at the latest.
     Fenced(Vec<Mine>, Vec<Outcome>, EpochMs),
     Recording(Vec<Accepted>, Vec<Outcome>, EpochMs),
+    /// Whether the function still runs is not known; after this time it does not.
+    InDoubt(EpochMs),
     Updating(Vec<Outcome>),
 }
 
@@ -167,11 +175,27 @@ impl World {
             Step::Execution(which, sns) => {
                 self.with_execution(*which, |world, execution| world.advance(execution, *sns))
             }
+            Step::ExecutionHeldBack(which) => self.with_execution(*which, |_, execution| match execution.phase {
+                Phase::Waiting => Some(Execution { phase: unavailable(&execution.tasks), ..execution }),
+                _ => Some(execution),
+            }),
+            Step::ExecutionInDoubt(which) => self.with_execution(*which, |world, execution| match execution.phase {
+                Phase::Fenced(.., deadline) | Phase::Recording(.., deadline) if !execution.orphan => {
+                    let (name, tasks) = (execution.name.clone(), execution.tasks.clone());
+                    world.executions.push(Execution { name, tasks, phase: Phase::InDoubt(deadline), orphan: false });
+                    Some(Execution { orphan: true, ..execution })
+                }
+                _ => Some(execution),
+            }),
             Step::ExecutionDies(which) => self.with_execution(*which, |world, execution| {
                 world.loses_what_it_knew(&execution);
                 None
             }),
             Step::ExecutionRetries(which) => self.with_execution(*which, |world, execution| {
+                // While it is in doubt nothing is tried again.
+                if execution.orphan || matches!(execution.phase, Phase::InDoubt(_)) {
+                    return Some(execution);
+                }
                 world.loses_what_it_knew(&execution);
                 Some(Execution { phase: Phase::Waiting, ..execution })
             }),
@@ -201,7 +225,8 @@ impl World {
     }
 
     fn put_by_hand(&mut self, id: &str, hand: Hand) {
-        if self.table.contains_key(id) {
+        // What replaces an item is no new item to the stream: the filter lets through what has no status.
+        if self.table.contains_key(id) && !matches!(hand, Hand::Good | Hand::NoMessage) {
             return;
         }
         let s = |text: &str| AttributeValue::S(text.to_owned());
@@ -249,7 +274,7 @@ impl World {
         for execution in execution::batches(source, tasks, 2, now) {
             if self.names.insert(execution.name.clone()) {
                 let (name, tasks) = (execution.name, execution.input.messages);
-                self.executions.push(Execution { name, tasks, phase: Phase::Waiting });
+                self.executions.push(Execution { name, tasks, phase: Phase::Waiting, orphan: false });
             }
         }
     }
@@ -279,7 +304,7 @@ impl World {
     }
 
     fn advance(&mut self, execution: Execution, sns: Sns) -> Option<Execution> {
-        let Execution { name, tasks, phase } = execution;
+        let Execution { name, tasks, phase, orphan } = execution;
         let phase = match phase {
             Phase::Waiting => self.fence(&name, &tasks),
             Phase::Fenced(mine, outcomes, deadline) => self.publish(mine, outcomes, deadline, sns),
@@ -289,15 +314,17 @@ impl World {
                 }
                 Phase::Updating(outcomes)
             }
+            Phase::InDoubt(until) if self.now < until => Phase::InDoubt(until),
+            Phase::InDoubt(_) => unavailable(&tasks),
             Phase::Updating(mut outcomes) => {
                 if let Some(outcome) = outcomes.pop() {
-                    let _ = self.apply(&change::fail(&outcome, "class", "code", "text", self.now));
+                    let _ = self.apply(&change::fail(&outcome, Some(&name), "class", "code", "text", self.now));
                 }
                 Phase::Updating(outcomes)
             }
         };
-        let done = matches!(&phase, Phase::Updating(outcomes) if outcomes.is_empty());
-        (!done).then_some(Execution { name, tasks, phase })
+        let done = matches!(&phase, Phase::Updating(outcomes) if orphan || outcomes.is_empty());
+        (!done).then_some(Execution { name, tasks, phase, orphan })
     }
 
     /// Lambda stops a function at its deadline, whatever it was at.
@@ -307,6 +334,9 @@ impl World {
                 && self.now >= deadline
             {
                 self.loses_what_it_knew(&execution);
+                if execution.orphan {
+                    continue;
+                }
                 execution.phase = self.failed(&execution.tasks);
             }
             self.executions.push(execution);
@@ -424,6 +454,10 @@ impl World {
     }
 }
 
+fn unavailable(tasks: &[Task]) -> Phase {
+    Phase::Updating(tasks.iter().map(|task| task.unavailable.clone()).collect())
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let id = 0..IDS.len();
     let hand = prop_oneof![Just(Hand::Good), Just(Hand::NoMessage), Just(Hand::UnknownStatus), Just(Hand::Damaged)];
@@ -441,6 +475,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (0..6usize, 1..4usize, any::<bool>(), skew.clone())
             .prop_map(|(from, count, dies, skew)| Step::Stream { from, count, dies, skew }),
         12 => (0..4usize, sns).prop_map(|(which, sns)| Step::Execution(which, sns)),
+        2 => (0..4usize).prop_map(Step::ExecutionHeldBack),
+        1 => (0..4usize).prop_map(Step::ExecutionInDoubt),
         1 => (0..4usize).prop_map(Step::ExecutionDies),
         1 => (0..4usize).prop_map(Step::ExecutionRetries),
         6 => (any::<bool>(), 0..3usize, prop::bool::weighted(0.2), skew)
@@ -463,4 +499,52 @@ proptest! {
         }
         world.recover();
     }
+}
+
+fn run(steps: &[Step]) {
+    let mut world = World { now: 1_000_000, ..World::default() };
+    for step in steps {
+        world.step(step);
+        world.check();
+    }
+    world.recover();
+}
+
+/// A batch that the stream delivered in parts has two executions for one attempt: the one that may not publish it
+/// must not end it either.
+#[test]
+fn only_who_may_publish_an_attempt_ends_it() {
+    let stream = |count| Step::Stream { from: 0, count, dies: false, skew: 0 };
+    let next = |which| Step::Execution(which, Sns::Accepts);
+    run(&[
+        Step::Write(0),
+        Step::Write(1),
+        stream(1),
+        stream(2),
+        next(1),
+        Step::ExecutionHeldBack(0),
+        next(1),
+        Step::Retry { by_hand: true, which: 0, dies: false, skew: 0 },
+        next(1),
+        next(1),
+        next(0),
+        next(0),
+    ]);
+}
+
+/// The process function goes on although Step Functions lost its answer: nobody publishes beside it.
+#[test]
+fn an_attempt_in_doubt_is_left_alone_until_the_function_has_ended() {
+    let stream = Step::Stream { from: 0, count: 1, dies: false, skew: 0 };
+    let next = |which| Step::Execution(which, Sns::Accepts);
+    run(&[
+        Step::Write(0),
+        stream,
+        next(0),
+        Step::ExecutionInDoubt(0),
+        next(0),
+        Step::Retry { by_hand: true, which: 0, dies: false, skew: 0 },
+        next(0),
+        next(0),
+    ]);
 }

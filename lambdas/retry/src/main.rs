@@ -183,11 +183,9 @@ impl Retry {
     /// Gives claimed messages back, so that they need not wait for the end of their lease.
     async fn put_back(&self, execution: &Execution, code: &str, reason: &str) {
         let now = now();
-        let changes = execution
-            .input
-            .messages
-            .iter()
-            .map(|task| change::fail(&task.unavailable, "Unavailable", code, &outbox::error::shorten(reason), now));
+        let changes = execution.input.messages.iter().map(|task| {
+            change::fail(&task.unavailable, None, "Unavailable", code, &outbox::error::shorten(reason), now)
+        });
         stream::iter(changes)
             .for_each_concurrent(CONCURRENCY, |change| async move {
                 if let Err(error) = self.table.apply(&change).await {
