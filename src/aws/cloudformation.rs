@@ -2,6 +2,8 @@
 
 mod account;
 mod drift;
+#[cfg(test)]
+mod recorded;
 
 use std::collections::BTreeMap;
 

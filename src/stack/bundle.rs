@@ -117,6 +117,34 @@ mod tests {
         assert_ne!(key(1), key(2));
     }
 
+    /// The names in a section of a template.
+    fn section(template: &str, name: &str) -> usize {
+        let inside = template.lines().skip_while(|line| *line != format!("{name}:")).skip(1);
+        let inside = inside.take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+        inside
+            .filter(|line| line.starts_with("  ") && line.as_bytes().get(2).is_some_and(u8::is_ascii_alphabetic))
+            .count()
+    }
+
+    /// CloudFormation user guide, "Understand CloudFormation quotas"; a template in S3 has up to 1 MB.
+    #[test]
+    fn the_templates_are_within_the_quotas_of_cloudformation() {
+        let nested = NESTED.map(|(_, stem, text)| (stem, text));
+        for (name, template) in [("root", ROOT)].into_iter().chain(nested) {
+            let counted = |of: &str| section(template, of);
+            assert!(template.len() <= 1_048_576, "{name}");
+            assert!(counted("Parameters") <= 200 && counted("Mappings") <= 200, "{name}");
+            assert!((1..=500).contains(&counted("Resources")), "{name}: {}", counted("Resources"));
+            assert!(counted("Outputs") <= 200, "{name}");
+        }
+        // What counts nothing shows nothing.
+        assert!(section(ROOT, "Parameters") > 20 && section(ROOT, "Resources") > 10 && section(ROOT, "Outputs") > 20);
+        assert_eq!(
+            section("Outputs:\n  A:\n    Value: 1\n\n  # a word\n  B:\n    Value: 2\nOther:\n  C: 1\n", "Outputs"),
+            2
+        );
+    }
+
     /// The dashboard's body with every `${Name}` made a word, or a number where none is in quotes.
     fn dashboard() -> serde_json::Value {
         let (_, _, template) = NESTED.into_iter().find(|(_, stem, _)| *stem == "monitoring-stack").expect("there");

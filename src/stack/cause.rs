@@ -24,8 +24,10 @@ pub fn first(events: &[Event]) -> Option<Cause> {
 
 /// What keeps a rollback from its end: the cause of the failures after it began.
 pub fn of_rollback(events: &[Event]) -> Option<Cause> {
-    let began = events.iter().filter(|event| event.is_of_stack() && event.status.contains("ROLLBACK_IN_PROGRESS"));
-    let began = began.map(|event| event.time).min()?;
+    // The root speaks first. A nested stack turns back on its own, while others still go on and may fail.
+    let root = &events.iter().filter(|event| event.is_of_stack()).min_by_key(|event| event.time)?.stack_id;
+    let of_root = events.iter().filter(|event| event.is_of_stack() && event.stack_id == *root);
+    let began = of_root.filter(|event| event.status.contains("ROLLBACK_IN_PROGRESS")).map(|event| event.time).min()?;
     let later: Vec<Event> = events.iter().filter(|event| event.time >= began).cloned().collect();
     first(&later)
 }
@@ -228,6 +230,18 @@ mod tests {
         assert_eq!(id(first(&events)).as_deref(), Some("Topic"));
         assert_eq!(id(of_rollback(&events)).as_deref(), Some("Queue"));
         assert_eq!(of_rollback(&events[..2]), None);
+    }
+
+    #[test]
+    fn what_fails_while_only_a_nested_stack_turns_back_does_not_block_the_rollback() {
+        let events = [
+            stack_event(1, "root", "root", "UPDATE_IN_PROGRESS", None),
+            stack_event(2, "child", "child", "UPDATE_ROLLBACK_IN_PROGRESS", None),
+            event(3, "other", "Topic", "UPDATE_FAILED", Some("Invalid parameter")),
+            stack_event(4, "root", "root", "UPDATE_ROLLBACK_IN_PROGRESS", None),
+            event(5, "child", "Queue", "UPDATE_FAILED", Some("The queue does not exist")),
+        ];
+        assert_eq!(id(of_rollback(&events)).as_deref(), Some("Queue"));
     }
 
     /// Reasons as CloudFormation words them.
