@@ -1,6 +1,7 @@
 //! The message table: status changes in, items out.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
@@ -125,6 +126,17 @@ impl Table {
                 }
             }
         }
+    }
+
+    /// As `apply`, and given up after a time. Whether the change was made is not known then.
+    pub async fn apply_within(&self, time: Duration, change: &Change) -> Result<Applied, ServiceError> {
+        let given_up = |_| ServiceError {
+            code: "Timeout".to_owned(),
+            text: "no answer in time".to_owned(),
+            status: None,
+            request_id: None,
+        };
+        tokio::time::timeout(time, self.apply(change)).await.unwrap_or_else(|elapsed| Err(given_up(elapsed)))
     }
 
     /// Reads one item, consistently.

@@ -3,7 +3,7 @@
 use aws_lambda_events::dynamodb::Event;
 use outbox::EpochMs;
 use outbox::execution::{Budget, Task};
-use outbox::item::Delivery;
+use outbox::item::{self, Delivery};
 use outbox::policy::Policy;
 use serde_dynamo::Item;
 
@@ -17,13 +17,18 @@ pub struct Inserted {
     pub event_id: String,
 }
 
-/// The inserted items of a batch, in its order. The event source filter lets INSERT through only; should it
-/// be lost, other records still start nothing.
+/// The inserted items of a batch, in its order. One that a writer put over another is a MODIFY: what this table's
+/// own writers change has a status, and what has none is new. The event source filter lets nothing else through;
+/// should it be lost, other records still start nothing.
 pub fn inserted(event: Event) -> Vec<Inserted> {
     event
         .records
         .into_iter()
-        .filter(|record| record.event_name == "INSERT")
+        .filter(|record| match record.event_name.as_str() {
+            "INSERT" => true,
+            "MODIFY" => record.change.new_image.get(item::SEND_STATUS).is_none(),
+            _ => false,
+        })
         .map(|record| Inserted {
             item: record.change.new_image,
             sequence_number: record.change.sequence_number.unwrap_or_default(),
@@ -59,11 +64,18 @@ mod tests {
     }
 
     #[test]
-    fn only_inserts_start_anything() {
-        let found =
-            inserted(event(serde_json::json!([record("INSERT", "a"), record("MODIFY", "b"), record("REMOVE", "c")])));
+    fn only_what_is_new_starts_anything() {
+        let mut changed = record("MODIFY", "b");
+        changed["dynamodb"]["NewImage"]["sendStatus"] = serde_json::json!({ "S": "Successful" });
+        let found = inserted(event(serde_json::json!([record("INSERT", "a"), changed, record("REMOVE", "c")])));
         let ids: Vec<_> = found.iter().map(|r| r.event_id.as_str()).collect();
         assert_eq!(ids, ["event-a"]);
+    }
+
+    #[test]
+    fn an_item_that_was_put_over_another_is_new() {
+        let found = inserted(event(serde_json::json!([record("INSERT", "a"), record("MODIFY", "b")])));
+        assert_eq!(found.len(), 2);
     }
 
     #[test]

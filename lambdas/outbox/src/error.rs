@@ -39,7 +39,12 @@ pub struct Failure {
 
 impl Failure {
     pub fn rejected(reason: &Invalid) -> Failure {
-        Failure { class: Class::Rejected, code: reason.code().to_owned(), text: reason.to_string(), status: None }
+        Failure {
+            class: Class::Rejected,
+            code: reason.code().to_owned(),
+            text: shorten(&reason.to_string()),
+            status: None,
+        }
     }
 
     /// No answer: the network, a timeout, no credentials.

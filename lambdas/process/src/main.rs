@@ -25,6 +25,9 @@ use serde::{Deserialize, Serialize};
 const CONCURRENCY: usize = 32;
 /// Kept of the function's time for recording what SNS accepted.
 const RECORD_RESERVE: Duration = Duration::from_secs(12);
+/// Kept of it for the answer. A function that is stopped answers for no message, and each would count as failed
+/// in a way that nobody foresaw: what hangs is given up before.
+const ANSWER_RESERVE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -87,7 +90,7 @@ impl Sender {
         let mut response = Response { delivered: 0, skipped: 0, undelivered: vec![] };
         let (mut tasks, mut entries) = (vec![], vec![]);
         let fenced: Vec<Fenced> = stream::iter(messages)
-            .map(|task| self.fence(task, &execution, until))
+            .map(|task| self.fence(task, &execution, until, time_left(context, RECORD_RESERVE)))
             .buffered(CONCURRENCY)
             .collect()
             .await;
@@ -118,7 +121,10 @@ impl Sender {
                 self.record(task, created_at, id, &execution, context)
             })
             .await;
-        self.metric.put(&datapoints, latencies).await;
+        let metric = self.metric.put(&datapoints, latencies);
+        if tokio::time::timeout(time_left(context, ANSWER_RESERVE), metric).await.is_err() {
+            tracing::warn!(execution, "there was no time to write the metrics");
+        }
         tracing::info!(
             execution,
             delivered = response.delivered,
@@ -130,8 +136,9 @@ impl Sender {
     }
 
     /// Takes the right to publish this attempt, and reads the message in the same request.
-    async fn fence(&self, task: Task, execution: &str, until: EpochMs) -> Fenced {
-        match self.table.apply(&change::fence(&task.sequence_no, task.attempt, execution, until)).await {
+    async fn fence(&self, task: Task, execution: &str, until: EpochMs, time_left: Duration) -> Fenced {
+        let fence = change::fence(&task.sequence_no, task.attempt, execution, until);
+        match self.table.apply_within(time_left, &fence).await {
             Ok(Applied::Done(Some(item))) => match Message::of(&item) {
                 Ok(message) => {
                     let entry = Entry { sequence_no: task.sequence_no.clone(), message };
@@ -168,7 +175,8 @@ impl Sender {
             let now = now();
             let expires_at = self.policy.expires_at(now);
             let success = change::succeed(&sequence_no, created_at, execution, &sns_message_id, now, expires_at);
-            let error: ServiceError = match self.table.apply(&success).await {
+            let applied = self.table.apply_within(time_left(context, ANSWER_RESERVE), &success).await;
+            let error: ServiceError = match applied {
                 Ok(_) => {
                     tracing::info!(
                         sequenceNo = sequence_no,

@@ -44,11 +44,9 @@ impl Topic {
             .map(|range| async move {
                 let entries = &entries[range];
                 if time_left().is_zero() {
-                    let failure =
-                        Failure::unreachable("OutOfTime", "the function's time ran out before this message's turn");
-                    return entries.iter().map(|_| (Err(failure.clone()), false)).collect();
+                    return entries.iter().map(|_| (Err(out_of_time()), false)).collect();
                 }
-                self.publish_call(entries).await.into_iter().map(|result| (result, true)).collect()
+                self.publish_call(entries, time_left).await
             })
             .buffered(CONCURRENCY)
             .collect()
@@ -65,19 +63,23 @@ impl Topic {
     }
 
     /// One call. When SNS refuses it whole for a parameter, it does not say whose: then each entry goes alone,
-    /// so that the guilty one is found and the others are delivered.
-    async fn publish_call(&self, entries: &[Entry]) -> Vec<Published> {
+    /// so that the guilty one is found and the others are delivered. With each result, whether SNS was asked.
+    async fn publish_call(&self, entries: &[Entry], time_left: impl Fn() -> Duration) -> Vec<(Published, bool)> {
         match self.publish_batch(entries).await {
-            Ok(results) => results,
+            Ok(results) => results.into_iter().map(|result| (result, true)).collect(),
             Err(failure) if failure.class == outbox::error::Class::Rejected && entries.len() > 1 => {
                 let mut results = vec![];
                 for entry in entries {
+                    if time_left().is_zero() {
+                        results.push((Err(out_of_time()), false));
+                        continue;
+                    }
                     let alone = self.publish_batch(std::slice::from_ref(entry)).await;
-                    results.push(alone.and_then(|mut results| results.remove(0)));
+                    results.push((alone.and_then(|mut results| results.remove(0)), true));
                 }
                 results
             }
-            Err(failure) => entries.iter().map(|_| Err(failure.clone())).collect(),
+            Err(failure) => entries.iter().map(|_| (Err(failure.clone()), true)).collect(),
         }
     }
 
@@ -105,6 +107,10 @@ impl Topic {
         }
         Ok(results)
     }
+}
+
+fn out_of_time() -> Failure {
+    Failure::unreachable("OutOfTime", "the function's time ran out before this message's turn")
 }
 
 fn failure(error: &ServiceError) -> Failure {
@@ -228,6 +234,22 @@ mod tests {
         let (results, datapoints) = topic.publish(&entries(1), || Duration::ZERO).await;
         assert_eq!(results[0].as_ref().expect_err("not tried").code, "OutOfTime");
         assert!(datapoints.is_empty() && requests(&client).is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_time_may_end_between_those_that_go_alone() {
+        let (good, bad) = (answer(&accepted(&[(0, "m")])), refusal("InvalidParameter"));
+        let (config, client) = answers(&[(400, &bad), (200, &good), (200, &good)]).await;
+        let topic = Topic::new(Client::new(&config), "arn".into());
+        let asked = std::cell::Cell::new(0);
+        let time_left = || {
+            asked.set(asked.get() + 1);
+            Duration::from_secs(if asked.get() > 2 { 0 } else { 9 })
+        };
+        let (results, datapoints) = topic.publish(&entries(2), time_left).await;
+        assert_eq!(results[0], Ok("m".to_owned()));
+        assert_eq!(results[1].as_ref().expect_err("not tried").code, "OutOfTime");
+        assert_eq!((datapoints, requests(&client).len()), (vec![200], 2));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The breaker is the alarm, or whoever holds it.
 
+use std::time::Duration;
+
 use gateway::{Alarm, Reading};
 use outbox::EpochMs;
 use outbox::hold::{Hold, Position, Settings, Standing};
+use tokio::time::timeout;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Breaker {
@@ -15,20 +18,31 @@ pub enum Breaker {
     },
 }
 
+/// The longest wait for CloudWatch: what it does not answer must not take the time to send away.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// Reads the alarm. One that cannot be read closes nothing off: then sending is tried, as in the state machine.
 pub async fn read(alarm: &Alarm) -> Option<Reading> {
-    alarm.read().await.unwrap_or_else(|error| {
-        tracing::warn!(code = error.code, text = error.text, "the alarm was not read");
-        None
-    })
+    match timeout(PATIENCE, alarm.read()).await {
+        Ok(Ok(reading)) => reading,
+        Ok(Err(error)) => {
+            tracing::warn!(code = error.code, text = error.text, "the alarm was not read");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("the alarm was not read in time");
+            None
+        }
+    }
 }
 
 /// Gives an alarm back whose hold is over. Should that fail, the next run tries it again.
 pub async fn give_back(alarm: &Alarm, reading: &Reading, now: EpochMs) {
     let Some((hold, original)) = over(reading, now) else { return };
-    match alarm.write(reading, &original).await {
-        Ok(()) => tracing::info!(breaker = hold.breaker.as_str(), by = hold.by, "the hold is over"),
-        Err(error) => tracing::error!(code = error.code, text = error.text, "the hold is over, and was not ended"),
+    match timeout(PATIENCE, alarm.write(reading, &original)).await {
+        Ok(Ok(())) => tracing::info!(breaker = hold.breaker.as_str(), by = hold.by, "the hold is over"),
+        Err(_) => tracing::error!("the hold is over, and was not ended in time"),
+        Ok(Err(error)) => tracing::error!(code = error.code, text = error.text, "the hold is over, and was not ended"),
     }
 }
 

@@ -117,7 +117,15 @@ impl Retry {
             if room == 0 || time_left(context, RESERVE).is_zero() {
                 break;
             }
-            let Some(page) = candidates.next_page(room).await? else { break };
+            let page = match candidates.next_page(room).await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                // What is claimed is started all the same.
+                Err(error) => {
+                    response.fail(&format!("cannot read the backlog: {error}"));
+                    break;
+                }
+            };
             let claims: Vec<Result<Option<Task>, ServiceError>> =
                 stream::iter(page).map(|seen| self.claim(seen, request)).buffered(CONCURRENCY).collect().await;
             for claim in claims {
