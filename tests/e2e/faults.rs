@@ -22,6 +22,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("sns_accepts_and_the_answer_is_lost", answers_lost),
     ("the_table_is_throttled", table_throttled),
     ("cloudwatch_refuses_everything", cloudwatch_refuses),
+    ("cloudwatch_does_not_answer", cloudwatch_hangs),
+    ("the_table_does_not_answer_and_no_message_pays_for_it", table_hangs),
     ("executions_cannot_be_started", starts_throttled),
     ("functions_are_killed_at_random_moments", functions_killed),
     ("the_process_function_crashes_on_every_third_batch", crashes),
@@ -80,6 +82,43 @@ fn cloudwatch_refuses(world: &'static World) {
     assert!(scene.proxy.harmed() > 0);
     scene.recover();
     scene.assert_delivered(false);
+}
+
+/// What is due is claimed all the same: the alarm is not waited for until the time is over.
+fn cloudwatch_hangs(world: &'static World) {
+    let scene = Scene::new(world, "cwhangs", &[]);
+    scene.harm(&[("monitoring", "", Rate(1.0), Fault::Hang)]);
+    let id = scene.ids[0].as_str();
+    let one = || AttributeValue::N("1".into());
+    let failed = outbox::item::backlog_shard(Status::Failure, id);
+    let fields = [
+        ("message", s(&format!("body of {id}"))),
+        ("sendStatus", s("Failure")),
+        ("backlogShard", s(&failed)),
+        ("dueAt", one()),
+        ("attempts", one()),
+        ("createdAt", one()),
+    ];
+    scene.deployment.put_by_hand(id, &fields);
+    let answer = scene.deployment.invoke(Function::Retry, &json!({})).expect("an answer");
+    assert_eq!(answer["claimed"], 1, "{answer}");
+    scene.deployment.await_status(id, Status::Successful);
+}
+
+/// A batch of more messages than the process function fences at once, and each request hangs: it answers before it
+/// is stopped. Else each message would have failed in a way that nobody foresaw, and that has a cap.
+fn table_hangs(world: &'static World) {
+    use outbox::execution::{Budget, Task};
+    use outbox::item::Delivery;
+    let scene = Scene::new(world, "dbhangs", &[]);
+    scene.harm(&[("dynamodb", "", Rate(1.0), Fault::Hang)]);
+    let task = |id| Task::new(&Delivery::pending(id, 1), Budget::Counts, &Default::default(), 0, 0.5);
+    let tasks: Vec<Task> = scene.ids.iter().map(|id| task(id)).collect();
+    let request = json!({ "execution": "by-hand", "messages": tasks });
+    let answer = scene.deployment.invoke(Function::Process, &request).expect("an answer");
+    let undelivered = answer["undelivered"].as_array().expect("a list");
+    assert_eq!(undelivered.len(), scene.ids.len(), "{answer}");
+    assert!(undelivered.iter().all(|one| one["class"] == "Unavailable"), "{answer}");
 }
 
 fn starts_throttled(world: &'static World) {

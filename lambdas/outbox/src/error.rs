@@ -86,7 +86,7 @@ impl Failure {
             _ if matches!(status, 401 | 403 | 404 | 408 | 429) || status >= 500 => Class::Unavailable,
             _ => Class::Unknown,
         };
-        Failure { class, code: code.to_owned(), text: shorten(text), status: Some(status) }
+        Failure { class, code: code.to_owned(), text: shorten(&without_values(text)), status: Some(status) }
     }
 
     /// The datapoint of this failure for the breaker's metric: the status code of an *Unavailable* one, 503
@@ -94,6 +94,15 @@ impl Failure {
     pub fn datapoint(&self) -> Option<u16> {
         (self.class == Class::Unavailable).then(|| self.status.filter(|code| *code >= 300).unwrap_or(503))
     }
+}
+
+/// The usual words of AWS for a parameter that breaks a rule are `Value '…' at '…' failed to satisfy constraint`:
+/// the value may be part of the message. What stands between the first and the last such quote goes.
+fn without_values(text: &str) -> String {
+    const BEGIN: &str = "Value '";
+    let Some(begin) = text.find(BEGIN).map(|at| at + BEGIN.len()) else { return text.to_owned() };
+    let end = text[begin..].rfind("' at '").map_or(text.len(), |at| begin + at);
+    format!("{}…{}", &text[..begin], &text[end..])
 }
 
 /// Cuts an error text to what is worth storing, on one line.
@@ -136,6 +145,19 @@ mod tests {
         assert_eq!(Failure::unreachable("Timeout", "").datapoint(), Some(503));
         assert_eq!(Failure::of_sns("Whatever", "", 400).datapoint(), None);
         assert_eq!(Failure::rejected(&Invalid::Empty).datapoint(), None);
+    }
+
+    #[test]
+    fn no_text_repeats_the_message() {
+        let said = |text: &str| Failure::of_sns("ValidationError", text, 400).text;
+        assert_eq!(
+            said("1 validation error detected: Value 'it's secret' at 'subject' failed to satisfy constraint: X"),
+            "1 validation error detected: Value '…' at 'subject' failed to satisfy constraint: X"
+        );
+        assert_eq!(said("Value 'a' at 'x' failed; Value 'b' at 'y' failed"), "Value '…' at 'y' failed");
+        assert_eq!(said("Value 'cut off"), "Value '…");
+        let name = Failure::rejected(&Invalid::AttributeName("n".repeat(300_000)));
+        assert!(name.text.chars().count() <= MAX_TEXT_CHARS + 1);
     }
 
     #[test]
