@@ -17,6 +17,10 @@ use crate::ui::{Tone, Ui, View};
 /// executions").
 const REDRIVABLE_MS: i64 = 14 * 86_400_000;
 
+/// So long after its end the function of an execution that was stopped may still run and publish, under the right
+/// that the redriven one would have: a function runs 60 seconds at the most.
+const FUNCTION_MS: i64 = 65_000;
+
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  disa executions redrive stream-12-315502b4277f99b854d2fe17c6613624\n\nAWS redrives what is FAILED, ABORTED or TIMED_OUT, for 14 days. It goes on at the state where it failed: one that\nended in the state `Fail` fails there again. To send a message again, `disa retry now --id ID` is what you want."
@@ -57,6 +61,10 @@ fn obstacle(execution: &Details, now: EpochMs) -> Option<String> {
     match execution.stopped {
         _ if !redrivable => Some(format!("it is {}: only FAILED, ABORTED and TIMED_OUT ones can be", execution.status)),
         Some(stopped) if now - stopped > REDRIVABLE_MS => Some("it ended more than 14 days ago".to_owned()),
+        Some(stopped) if execution.status != "FAILED" && now - stopped < FUNCTION_MS => {
+            let seconds = (FUNCTION_MS - (now - stopped)) / 1_000 + 1;
+            Some(format!("its function may still run, and the same message be sent twice: wait {seconds} s"))
+        }
         _ => not_redrivable.clone(),
     }
 }
@@ -90,7 +98,8 @@ mod tests {
     use crate::aws::sfn::Execution;
 
     #[test]
-    fn what_succeeded_or_is_old_is_not_redriven() {
+    fn what_succeeded_or_is_old_or_may_still_run_is_not_redriven() {
+        let now = REDRIVABLE_MS + 1;
         let obstacle = |status: &str, stopped: i64| {
             let execution = Execution {
                 name: "e".into(),
@@ -100,10 +109,12 @@ mod tests {
                 stopped: Some(stopped),
             };
             let details = Details { execution, error: None, cause: None, input: None, not_redrivable: None };
-            obstacle(&details, REDRIVABLE_MS + 1)
+            obstacle(&details, now)
         };
         assert_eq!(obstacle("FAILED", 1), None);
         assert!(obstacle("FAILED", 0).is_some_and(|why| why.contains("14 days")));
+        assert_eq!((obstacle("FAILED", now), obstacle("ABORTED", now - FUNCTION_MS)), (None, None));
+        assert!(obstacle("ABORTED", now - 10_000).is_some_and(|why| why.ends_with("wait 56 s")));
         assert!(obstacle("SUCCEEDED", 1).is_some_and(|why| why.contains("SUCCEEDED")));
     }
 }
