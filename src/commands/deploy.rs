@@ -8,7 +8,6 @@ use crate::aws::cloudformation::{Output, Stack};
 use crate::context::Context;
 use crate::error::{Doing, Error, Result};
 use crate::stack::event::Follower;
-use crate::ui::table::facts;
 use crate::ui::{Ui, View};
 use pace::patiently;
 
@@ -125,6 +124,9 @@ pub fn poll_interval(context: &Context) -> Duration {
 
 impl View for Deployed {
     fn text(&self, _: &Ui) -> String {
-        facts(self.outputs.iter().map(|output| (output.name.as_str(), output.value.clone())).collect())
+        // In no table, which would break an ARN in its middle: nobody could copy it.
+        let wide = self.outputs.iter().map(|output| output.name.len()).max().unwrap_or(0);
+        let lines = self.outputs.iter().map(|Output { name, value }| format!("{name:<wide$}  {value}"));
+        lines.collect::<Vec<_>>().join("\n")
     }
 }

@@ -120,7 +120,7 @@ fn told(ui: &Ui, stack: &str, plan: &Plan) -> String {
             text.push_str(&format!("\n\n{head}\n  {}", lines.join("\n  ")));
         }
     };
-    part("Parameters", plan.parameters.iter().map(said).collect());
+    part("Parameters", plan.parameters.iter().map(|property| said(property).text().replace('\n', "\n  ")).collect());
     part("Permissions change in", plan.permissions());
     part("Replaced or removed", plan.risks().iter().map(|risk| risked(ui, risk)).collect());
     format!("{text}\n\n{}", counted(plan.counts()))
@@ -149,38 +149,37 @@ fn drawn(ui: &Ui, change: &Change) -> Tree {
             vec![Tree::leaf("CloudFormation does not tell what changes in it")]
         }
         true => vec![],
-        false => change.properties.iter().map(valued).collect(),
+        false => change.properties.iter().map(said).collect(),
     };
     children.extend(change.nested.iter().flatten().map(|change| drawn(ui, change)));
     Tree { line: format!("{}{kind}{more}", ui.paint(tone, &format!("{mark} {}", change.logical_id))), children }
 }
 
 /// A property with its values beside each other, or below each other where they are long.
-fn valued(property: &Property) -> Tree {
-    let line = said(property);
-    if line.chars().count() <= BESIDE {
-        return Tree::leaf(line);
+fn said(property: &Property) -> Tree {
+    let value = |value: &Option<String>| value.as_deref().map_or("none".to_owned(), |value| brief(&one_line(value)));
+    let (name, why) = (&property.name, if property.replaces { "  (replaces it)" } else { "" });
+    if property.before.is_none() && property.after.is_none() {
+        return Tree::leaf(format!("{name}{why}"));
     }
-    let value = |value: &Option<String>| {
-        value.as_deref().map_or_else(|| "none".to_owned(), |value| shortened(&one_line(value), VALUE))
-    };
-    let why = if property.replaces { "  (replaces it)" } else { "" };
-    let sides = [("before", &property.before), ("after", &property.after)];
-    let children = sides.map(|(side, text)| Tree::leaf(format!("{side}: {}", value(text)))).into();
-    Tree { line: format!("{}{why}", property.name), children }
+    let (before, after) = (value(&property.before), value(&property.after));
+    let line = format!("{name}: {before} -> {after}{why}");
+    match line.chars().count() <= BESIDE {
+        true => Tree::leaf(line),
+        false => Tree {
+            line: format!("{name}{why}"),
+            children: vec![Tree::leaf(format!("before: {before}")), Tree::leaf(format!("after:  {after}"))],
+        },
+    }
 }
 
-fn said(property: &Property) -> String {
-    let value = |value: &Option<String>| value.as_deref().map(|value| shortened(&one_line(value), VALUE));
-    let why = if property.replaces { "  (replaces it)" } else { "" };
-    match (value(&property.before), value(&property.after)) {
-        (None, None) => format!("{}{why}", property.name),
-        (before, after) => format!(
-            "{}: {} -> {}{why}",
-            property.name,
-            before.unwrap_or_else(|| "none".to_owned()),
-            after.unwrap_or_else(|| "none".to_owned())
-        ),
+/// The beginning and the end of a long value: names that differ in their last part are told from each other.
+fn brief(value: &str) -> String {
+    match value.chars().count() {
+        count if count <= VALUE => value.to_owned(),
+        count => {
+            format!("{}{}", shortened(value, VALUE / 3), value.chars().skip(count - VALUE * 2 / 3).collect::<String>())
+        }
     }
 }
 
@@ -233,8 +232,12 @@ mod tests {
         let long = "arn:aws:sns:eu-west-1:123456789012:a-topic-with-a-rather-long-name";
         let environment = property("Environment.Variables.SNS_TOPIC_ARN", long, "", false);
         let removed = Change { kept: true, ..change("LogGroup", "AWS::Logs::LogGroup", Action::Remove, vec![]) };
+        let key = |hash: &str| format!("0066-disa/code/rust/disa_process-{hash}.zip");
         let plan = Plan {
-            parameters: vec![property("RampStart", "100", "500", false)],
+            parameters: vec![
+                property("ProcessCodeKey", &key("d79b3c17d79b3c17"), &key("c415fcecc415fcec"), false),
+                property("RampStart", "100", "500", false),
+            ],
             changes: vec![
                 stack(
                     "DynamoDBStack",
@@ -265,8 +268,8 @@ disa-devl-root-stack
 ├─ ~ ProcessFunctionStack
 │  ├─ ~ Function  Lambda::Function
 │  │  └─ Environment.Variables.SNS_TOPIC_ARN
-│  │     ├─ before: arn:aws:sns:eu-west-1:123456789012:a-topic-wit…
-│  │     └─ after: none
+│  │     ├─ before: arn:aws:sns:eu-…56789012:a-topic-with-a-rather-long-name
+│  │     └─ after:  none
 │  └─ - LogGroup  Logs::LogGroup  (it leaves the stack, and stays)
 ├─ ~ SNSStack
 │  └─ CloudFormation does not tell what changes in it
@@ -275,6 +278,9 @@ disa-devl-root-stack
 └─ +- StreamMapping  Lambda::EventSourceMapping  (perhaps replaced)
 
 Parameters
+  ProcessCodeKey
+  ├─ before: 0066-disa/code/…disa_process-d79b3c17d79b3c17.zip
+  └─ after:  0066-disa/code/…disa_process-c415fcecc415fcec.zip
   RampStart: 100 -> 500
 
 Permissions change in

@@ -1,15 +1,19 @@
 //! Deploying as something to trust: planned, followed, joined, repaired, cancelled, explained.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use aws_sdk_cloudformation::types::{Capability, Parameter, Tag};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Tag};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use outbox::names::Names;
+use outbox::names::{Function, Names};
 use serde_json::Value;
 
 use crate::Test;
+use crate::proxy::{Fault, Proxy, Rule, Share};
+use crate::scene::SEED;
 use crate::world::{NO_SCHEDULE, Ran, World, wait};
 
 pub const TESTS: &[(&str, Test)] = &[
@@ -23,6 +27,10 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_stack_of_another_making_is_not_touched", foreign),
     ("a_nested_stack_that_is_gone_is_told", incomplete),
     ("an_artifact_that_was_changed_by_hand_is_not_deployed", tampered),
+    ("changed_code_has_a_new_key_and_changes_its_function_alone", code_changed),
+    ("an_upload_that_was_killed_half_way_is_finished_by_the_next_deployment", upload_killed),
+    ("a_throttle_ends_neither_the_following_nor_what_is_asked_before", throttled),
+    ("a_shell_that_a_plan_left_behind_is_no_dead_end", shell),
 ];
 
 /// Nothing of it can be made: the topic has no such attribute.
@@ -137,7 +145,10 @@ fn planned(world: &'static World) {
         plan["changes"].as_array().expect("changes").iter().filter_map(|c| c["logicalId"].as_str()).collect();
     assert!(named.contains(&"RetryFunctionStack") && !named.contains(&"DynamoDBStack"), "{named:?}");
     assert_eq!((site.status().as_deref(), site.change_sets()), (Some("CREATE_COMPLETE"), 0));
+    // Two runs and one plan: what a deployment is about to do it says before it does it.
+    let text = site.run(&["plan", "--set", "RampStart=8"]);
     let wrong = site.run(&["deploy", "--set", "RampStart=8", "--allow-replacement", "MessageTable"]);
+    assert!(wrong.err.contains(text.out.trim_end()), "{text:?} {wrong:?}");
     assert_eq!(wrong.code, 2, "{wrong:?}");
     assert!(wrong.err.contains("nothing of this name is replaced"), "{wrong:?}");
     assert_eq!((site.status().as_deref(), site.change_sets()), (Some("CREATE_COMPLETE"), 0));
@@ -287,4 +298,122 @@ fn tampered(world: &'static World) {
     assert!(ran.err.contains(&key) && ran.err.contains("does not hold what its name says"), "{ran:?}");
     world.runtime.block_on(s3.delete_object().bucket(bucket).key(&key).send()).expect("deleted");
     site.ok(&["deploy"]);
+}
+
+/// A `cargo` whose build is what was built before, but for the process function.
+fn cargo_with_changed_code(folder: &Path) -> PathBuf {
+    let built = Path::new(env!("CARGO_BIN_EXE_disa")).parent().expect("a directory");
+    let mut script = "#!/bin/sh\n".to_owned();
+    for function in Function::ALL {
+        let name = function.binary();
+        let mut binary = std::fs::read(built.join(name)).expect("built before");
+        if function == Function::Process {
+            // What follows the sections of an ELF file is never loaded.
+            binary.extend_from_slice(b"changed");
+        }
+        let copy = folder.join(name);
+        std::fs::write(&copy, binary).expect("written");
+        let message = serde_json::json!({ "target": { "name": name }, "executable": copy });
+        script.push_str(&format!("echo '{message}'\n"));
+    }
+    let cargo = folder.join("cargo");
+    std::fs::write(&cargo, script).expect("written");
+    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).expect("made executable");
+    cargo
+}
+
+fn code_changed(world: &'static World) {
+    let deployment = world.deploy("changed", &[NO_SCHEDULE]);
+    let folder = tempfile::tempdir().expect("a directory");
+    let cargo = cargo_with_changed_code(folder.path());
+    let ok = |arguments: &[&str]| {
+        let mut command = deployment.spawnable(arguments);
+        let ran = Ran::from(command.args(["-o", "json"]).env("CARGO", &cargo).output().expect("disa runs"));
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        ran.json()
+    };
+    let plan = ok(&["plan"]);
+    let names = |list: &Value, name: &str| -> Vec<String> {
+        list.as_array().expect("a list").iter().filter_map(|one| one[name].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(names(&plan["parameters"], "name"), ["ProcessCodeKey"], "{plan}");
+    let mut stacks = names(&plan["changes"], "logicalId");
+    stacks.retain(|name| name.ends_with("Stack"));
+    assert_eq!(stacks, ["ProcessFunctionStack"], "{plan}");
+    assert_eq!(ok(&["deploy"])["changed"], true);
+    assert_eq!(ok(&["deploy"])["changed"], false, "the same code has the same key");
+    deployment.ok(&["send", "by the changed code", "--id", "changed", "--wait"]);
+    deployment.await_arrival("changed");
+}
+
+fn upload_killed(world: &'static World) {
+    const PROJECT: [&str; 2] = ["--project", "halfway"];
+    let proxy = Proxy::start(&world.runtime, &world.endpoint, SEED);
+    let run = |arguments: &[&str]| {
+        let mut command = world.command_through(proxy.port);
+        command.args(arguments).args(PROJECT);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("disa runs")
+    };
+    // The bucket is there; the artifacts below another prefix are not.
+    assert_eq!(Ran::from(run(&["plan"]).wait_with_output().expect("it ends")).code, 0);
+    let child = run(&["deploy", "--prefix", "half"]);
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+    proxy.on_crash(move || kill(pid, Signal::SIGKILL).expect("killed"));
+    let before = proxy.seen("s3", "PUT");
+    let rule = Rule { service: "s3", operation: "PUT", share: Share::Every(before + 3), fault: Fault::Crash };
+    proxy.set(vec![rule]);
+    let killed = Ran::from(child.wait_with_output().expect("it ends"));
+    assert_eq!((killed.code, proxy.harmed()), (-1, 1), "{killed:?}");
+    // S3 fails for good: that is said, and the next run succeeds too.
+    let rule = Rule { service: "s3", operation: "PUT", share: Share::Rate(1.0), fault: Fault::Error(500) };
+    proxy.set(vec![rule]);
+    let failed = Ran::from(run(&["deploy", "--prefix", "half"]).wait_with_output().expect("it ends"));
+    assert_eq!(failed.code, 1, "{failed:?}");
+    assert!(failed.err.contains("cannot upload half/") && failed.err.contains("because"), "{failed:?}");
+    proxy.set(vec![]);
+    let deployed = Ran::from(run(&["deploy", "--prefix", "half"]).wait_with_output().expect("it ends"));
+    assert_eq!(deployed.code, 0, "{deployed:?}");
+    assert!(deployed.err.contains("of 12 artifacts; the others were there"), "{deployed:?}");
+}
+
+fn throttled(world: &'static World) {
+    let site = Site { world, project: "toomany" };
+    site.create(&WAITS.replace("TIMEOUT", "15"));
+    let proxy = Proxy::start(&world.runtime, &world.endpoint, SEED);
+    let mut command = world.command_through(proxy.port);
+    command.args(["deploy", "--attach", "-o", "jsonl", "--project", site.project]);
+    let throttle =
+        |operation| Rule { service: "cloudformation", operation, share: Share::Rate(1.0), fault: Fault::Error(400) };
+    // More often than the SDK itself asks: once before it follows, and once while it does.
+    proxy.set(vec![throttle("")]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("disa runs");
+    let begin = proxy.harmed();
+    wait("the first calls to be refused", || (proxy.harmed() >= begin + 6).then_some(()));
+    proxy.set(vec![]);
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    lines.next().expect("a line").expect("text");
+    proxy.set(vec![throttle("DescribeStackEvents"), throttle("DescribeStacks")]);
+    let begin = proxy.harmed();
+    wait("the following to be refused", || (proxy.harmed() >= begin + 6).then_some(()));
+    proxy.set(vec![]);
+    let rest: Vec<String> = lines.map_while(Result::ok).collect();
+    let ran = Ran::from(child.wait_with_output().expect("it ends"));
+    // It tells the end of the operation, and no trouble of its own.
+    assert_eq!(ran.code, 1, "{ran:?} {rest:?}");
+    assert!(ran.err.contains("the creation of the stack") && ran.err.contains("Wait ("), "{ran:?}");
+    assert!(!ran.err.contains("Throttling"), "{ran:?}");
+}
+
+fn shell(world: &'static World) {
+    let site = Site { world, project: "shell" };
+    let request = site.cloudformation().create_change_set().stack_name(site.stack()).change_set_name("left");
+    let request = request.change_set_type(ChangeSetType::Create).template_body(BROKEN);
+    world.runtime.block_on(request.send()).expect("a change set");
+    site.await_status("REVIEW_IN_PROGRESS");
+    let attached = site.run(&["deploy", "--attach"]);
+    assert_eq!(attached.code, 1, "{attached:?}");
+    assert!(attached.err.contains("nothing was ever deployed"), "{attached:?}");
+    assert_eq!(site.run(&["cancel", "--yes"]).code, 1);
+    assert_eq!(site.ok(&["plan"])["create"], true);
+    assert_eq!(site.ok(&["deploy", "--set", NO_SCHEDULE])["status"], "CREATE_COMPLETE");
 }

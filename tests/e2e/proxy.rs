@@ -37,7 +37,7 @@ pub enum Share {
 pub struct Rule {
     /// As in the credential scope: `dynamodb`, `sns`, `states`, `monitoring`.
     pub service: &'static str,
-    /// `PublishBatch`; empty for all.
+    /// `PublishBatch`, of S3 the method; empty for all.
     pub operation: &'static str,
     pub share: Share,
     pub fault: Fault,
@@ -181,7 +181,12 @@ async fn read(client: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<O
             if buffer.len() >= head_end + length {
                 let bytes: Vec<u8> = buffer.drain(..head_end + length).collect();
                 let body = String::from_utf8_lossy(&bytes[head_end..]).into_owned();
-                return Ok(Some(Request { service: service(&head), operation: operation(&head, &body), bytes }));
+                let service = service(&head);
+                let operation = match service.as_str() {
+                    "s3" => head.split(' ').next().unwrap_or_default().to_owned(),
+                    _ => operation(&head, &body),
+                };
+                return Ok(Some(Request { service, operation, bytes }));
             }
         }
         let mut chunk = [0; 16 * 1024];
@@ -242,6 +247,7 @@ fn error(request: &Request, status: u16) -> String {
                 format!("<ErrorResponse><Error><Code>{code}</Code><Message>injected</Message></Error></ErrorResponse>");
             ("text/xml", xml)
         }
+        "s3" => ("application/xml", format!("<Error><Code>{code}</Code><Message>injected</Message></Error>")),
         _ => ("application/x-amz-json-1.0", format!(r#"{{"__type":"{code}","message":"injected"}}"#)),
     };
     format!("HTTP/1.1 {status} Injected\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len())

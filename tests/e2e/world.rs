@@ -54,7 +54,12 @@ impl World {
     pub fn stop(&self) {
         let down = self.command().args(["local", "down"]).output().expect("disa runs");
         assert!(down.status.success(), "the engine does not stop: {}", text(&down.stderr));
-        let _ = std::fs::remove_dir_all(self.data.join("instances").join(&self.instance));
+        for entry in std::fs::read_dir(self.data.join("instances")).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name == self.instance || name.starts_with(&format!("{}-through-", self.instance)) {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Works with an engine that ends even when the work panics.
@@ -82,6 +87,20 @@ impl World {
         command.env("HOME", "/nonexistent").env("AWS_EC2_METADATA_DISABLED", "true");
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env("AWS_REGION", "us-east-1");
         command.env("DISA_ENDPOINT_URL", endpoint);
+        command
+    }
+
+    /// The command with a proxy before this run's engine, as `disa local up` would have recorded it.
+    pub fn command_through(&self, proxy: u16) -> Command {
+        let instances = self.data.join("instances");
+        let instance = format!("{}-through-{proxy}", self.instance);
+        let recorded = std::fs::read(instances.join(&self.instance).join("engine.json")).expect("a record");
+        let mut engine: Value = serde_json::from_slice(&recorded).expect("a document");
+        engine["port"] = proxy.into();
+        std::fs::create_dir_all(instances.join(&instance)).expect("a directory");
+        std::fs::write(instances.join(&instance).join("engine.json"), engine.to_string()).expect("written");
+        let mut command = self.command();
+        command.env("DISA_LOCAL_INSTANCE", instance);
         command
     }
 

@@ -37,7 +37,7 @@ pub async fn upload(context: &Context, identity: &Identity, bucket: &str, bundle
     let s3: &S3 = &context.clients.s3();
     let account = identity.account.as_str();
     let progress = context.ui.progress("uploading", Some(bundle.artifacts.len() as u64));
-    let progress = &progress;
+    let advance = || progress.advance(1);
     let uploaded: Vec<bool> = stream::iter(&bundle.artifacts)
         .map(|artifact| async move {
             let doing = format!("upload {} to the bucket {bucket}", artifact.key);
@@ -50,12 +50,13 @@ pub async fn upload(context: &Context, identity: &Identity, bucket: &str, bundle
                 // Its name says what it holds: somebody has put something else there.
                 Stored::Other => return Err(tampered(bucket, &artifact.key)),
             }
-            progress.advance(1);
+            advance();
             Ok::<bool, Error>(stored == Stored::Missing)
         })
         .buffer_unordered(UPLOADS)
         .try_collect()
         .await?;
+    drop(progress);
     let new = uploaded.iter().filter(|new| **new).count();
     let others = if new == uploaded.len() { "" } else { "; the others were there" };
     context.ui.note(&format!("Uploaded {new} of {} artifacts{others}", uploaded.len()));

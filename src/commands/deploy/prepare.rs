@@ -148,7 +148,6 @@ async fn plan(
         // Nested change sets of a first deployment leave shells of stacks behind, and the templates tell as much.
         with_nested: deployed.is_some(),
     };
-    let _progress = context.ui.progress("working the change set out", None);
     let Some(arn) = change_set(context, &cloudformation, wanted).await? else { return Ok((None, Plan::default())) };
     let mut changes = patiently(|| cloudformation.changes(&arn)).await.doing("read the change set")?;
     contents::tell_nested(&mut changes);
@@ -237,6 +236,7 @@ async fn worked_out(context: &Context, cloudformation: &CloudFormation, wanted: 
     let name = format!("disa-{}", ulid::Ulid::generate().to_string().to_lowercase());
     let arn = patiently(|| cloudformation.create_change_set(&name, wanted)).await;
     let arn = arn.map_err(|error| overtaken("create the change set", &error))?;
+    let _progress = context.ui.progress("working the change set out", None);
     let begin = Instant::now();
     let failed = loop {
         match cloudformation.change_set(&arn).await {
