@@ -268,7 +268,7 @@ disa-devl-root-stack
 ├─ ~ ProcessFunctionStack
 │  ├─ ~ Function  Lambda::Function
 │  │  └─ Environment.Variables.SNS_TOPIC_ARN
-│  │     ├─ before: arn:aws:sns:eu-…56789012:a-topic-with-a-rather-long-name
+│  │     ├─ before: arn:aws:sns:eu-…-topic-with-a-rather-long-name
 │  │     └─ after:  none
 │  └─ - LogGroup  Logs::LogGroup  (it leaves the stack, and stays)
 ├─ ~ SNSStack
@@ -279,8 +279,8 @@ disa-devl-root-stack
 
 Parameters
   ProcessCodeKey
-  ├─ before: 0066-disa/code/…disa_process-d79b3c17d79b3c17.zip
-  └─ after:  0066-disa/code/…disa_process-c415fcecc415fcec.zip
+  ├─ before: 0066-disa/code/…a_process-d79b3c17d79b3c17.zip
+  └─ after:  0066-disa/code/…a_process-c415fcecc415fcec.zip
   RampStart: 100 -> 500
 
 Permissions change in
