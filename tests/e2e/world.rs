@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use gateway::{Applied, Table};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -303,14 +304,19 @@ impl Deployment {
             if messages.is_empty() {
                 break;
             }
+            let taken = messages.iter().enumerate().map(|(at, message)| {
+                let handle = message.receipt_handle.clone().expect("a handle");
+                let entry = DeleteMessageBatchRequestEntry::builder().id(at.to_string()).receipt_handle(handle);
+                entry.build().expect("an entry")
+            });
+            let delete = sqs.delete_message_batch().queue_url(&self.queue_url).set_entries(Some(taken.collect()));
+            let deleted = self.block_on(delete.send()).expect("the messages are taken");
+            assert!(deleted.failed().is_empty(), "{deleted:?}");
+            let mut deliveries = self.deliveries.lock().expect("no panic");
             for message in messages {
                 let attributes = message.message_attributes.unwrap_or_default();
                 let id = attributes.get("sequenceNo").and_then(|value| value.string_value.clone()).unwrap_or_default();
-                let body = message.body.unwrap_or_default();
-                self.deliveries.lock().expect("no panic").entry(id).or_default().push(body);
-                let handle = message.receipt_handle.expect("a handle");
-                let delete = sqs.delete_message().queue_url(&self.queue_url).receipt_handle(handle);
-                self.block_on(delete.send()).expect("the message is taken");
+                deliveries.entry(id).or_default().push(message.body.unwrap_or_default());
             }
         }
         self.arrived_so_far(id)
