@@ -13,6 +13,7 @@ use pace::patiently;
 
 mod alarms_key;
 mod artifacts;
+mod change_set;
 mod consent;
 mod follow;
 mod pace;
@@ -89,7 +90,7 @@ async fn execute(context: &Context, change_set: &str, create: bool) -> Result<()
     let stack = existing(context).await?;
     let known = patiently(|| cloudformation.newest_event(&stack.id)).await.doing("read the stack's events")?;
     let executed = patiently(|| cloudformation.execute_change_set(change_set)).await;
-    executed.map_err(|error| prepare::overtaken("execute the change set", &error))?;
+    executed.map_err(|error| change_set::overtaken("execute the change set", &error))?;
     let kind = if create { "creation" } else { "update" };
     follow(context, &stack.id, Follower::after(&stack.id, known), kind).await
 }

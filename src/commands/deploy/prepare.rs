@@ -1,30 +1,26 @@
 //! The first half of a deployment: everything up to a change set that could be executed.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap_complete::engine::ArgValueCandidates;
-use gateway::ServiceError;
 
 use super::alarms_key::check_alarms_key;
 use super::artifacts::{ensure_bucket, upload};
+use super::change_set::{discard, plan};
 use super::pace::patiently;
-use super::poll_interval;
-use crate::aws::change_set::{ChangeSet, Wanted};
-use crate::aws::cloudformation::{CloudFormation, Stack};
+use crate::aws::change_set::Wanted;
+use crate::aws::cloudformation::Stack;
 use crate::aws::kms::Key;
 use crate::commands::chosen::Chosen;
 use crate::commands::doctor::{Intent, codes, preflight};
 use crate::commands::gc;
-use crate::context::{Context, pause};
+use crate::context::Context;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::stack::bundle::{self, Bundle};
 use crate::stack::doctor::Code;
 use crate::stack::plan::Plan;
-use crate::stack::{contents, functions, parameters};
-
-const CHANGE_SET_LIMIT: Duration = Duration::from_secs(600);
+use crate::stack::{functions, parameters};
 
 /// What is to be deployed.
 #[derive(Args, Debug)]
@@ -98,7 +94,15 @@ impl Setup {
         ensure_bucket(context, &identity, &bucket).await?;
         upload(context, &identity, &bucket, &bundle).await?;
         let parameters = parameters::merge(deployed, required(context, &bucket, &bundle), chosen);
-        let (change_set, plan) = plan(context, &bucket, &bundle.root_key, &parameters, deployed).await?;
+        let wanted = Wanted {
+            stack: &context.names.stack(),
+            template_url: &template_url(&context.clients.region, &bucket, &bundle.root_key),
+            parameters: &parameters,
+            tags: &tags(context),
+            create: stack.is_none(),
+            with_nested: false,
+        };
+        let (change_set, plan) = plan(context, wanted, deployed).await?;
         let (create, account, prefix) = (stack.is_none(), identity.account, self.prefix);
         Ok(Prepared { create, change_set, plan, account, bucket, prefix, bundle })
     }
@@ -130,36 +134,6 @@ async fn chosen(
     Ok(chosen)
 }
 
-/// The change set and what it would do; none where nothing would change.
-async fn plan(
-    context: &Context,
-    bucket: &str,
-    root_key: &str,
-    parameters: &BTreeMap<String, Option<String>>,
-    deployed: Option<&BTreeMap<String, String>>,
-) -> Result<(Option<String>, Plan)> {
-    let cloudformation = context.clients.cloudformation();
-    let wanted = Wanted {
-        stack: &context.names.stack(),
-        template_url: &template_url(&context.clients.region, bucket, root_key),
-        parameters,
-        tags: &tags(context),
-        create: deployed.is_none(),
-        // Nested change sets of a first deployment leave shells of stacks behind, and the templates tell as much.
-        with_nested: deployed.is_some(),
-    };
-    let Some(arn) = change_set(context, &cloudformation, wanted).await? else { return Ok((None, Plan::default())) };
-    let mut changes = patiently(|| cloudformation.changes(&arn)).await.doing("read the change set")?;
-    contents::tell_nested(&mut changes);
-    let parameters = deployed.map(|deployed| parameters::changes(deployed, parameters)).unwrap_or_default();
-    let plan = Plan { parameters, changes }.pruned();
-    if plan.is_empty() && deployed.is_some() {
-        discard(&cloudformation, &arn).await?;
-        return Ok((None, plan));
-    }
-    Ok((Some(arn), plan))
-}
-
 impl Prepared {
     /// Notes what a deployment that went well has used.
     pub async fn record(&self, context: &Context) {
@@ -181,97 +155,6 @@ impl Prepared {
         }
         Ok(())
     }
-}
-
-/// It would stand in the stack's list for ever.
-async fn discard(cloudformation: &CloudFormation, change_set: &str) -> Result<()> {
-    patiently(|| cloudformation.delete_change_set(change_set)).await.doing("delete the change set")
-}
-
-/// Has a change set made, with those of the nested stacks if CloudFormation can tell them; `None` when it holds
-/// no change.
-async fn change_set(context: &Context, cloudformation: &CloudFormation, wanted: Wanted<'_>) -> Result<Option<String>> {
-    let refused = match worked_out(context, cloudformation, &wanted).await? {
-        Outcome::Ready(arn) => return Ok(Some(arn)),
-        Outcome::NothingChanged => return Ok(None),
-        Outcome::Failed(reason) if !wanted.with_nested => return Err(refuses(wanted.stack).because(reason)),
-        Outcome::Failed(reason) => reason,
-    };
-    // What the nested ones depend on may be known only when it is executed: then they are not told.
-    match worked_out(context, cloudformation, &Wanted { with_nested: false, ..wanted.clone() }).await? {
-        Outcome::Ready(arn) => {
-            context.ui.warn(&format!("what changes in the nested stacks is not known beforehand: {refused}"));
-            Ok(Some(arn))
-        }
-        Outcome::NothingChanged => Ok(None),
-        Outcome::Failed(root) => {
-            let error = refuses(wanted.stack);
-            Err(if root == refused { error.because(root) } else { error.because(root).because(refused) })
-        }
-    }
-}
-
-fn refuses(stack: &str) -> Error {
-    Error::failed(format!("CloudFormation refuses the change of {stack}"))
-}
-
-enum Outcome {
-    Ready(String),
-    NothingChanged,
-    Failed(String),
-}
-
-/// An error of a change set; where another deployment may have changed the stack meanwhile it says so.
-pub fn overtaken(what: &str, error: &ServiceError) -> Error {
-    const CODES: [&str; 4] =
-        ["AlreadyExistsException", "ChangeSetNotFound", "InvalidChangeSetStatus", "ValidationError"];
-    let made = Error::service(format!("cannot {what}"), error);
-    match CODES.iter().any(|code| error.is(code)) {
-        true => made.hint("if another deployment came in between: run the command again"),
-        false => made,
-    }
-}
-
-async fn worked_out(context: &Context, cloudformation: &CloudFormation, wanted: &Wanted<'_>) -> Result<Outcome> {
-    let name = format!("disa-{}", ulid::Ulid::generate().to_string().to_lowercase());
-    let arn = patiently(|| cloudformation.create_change_set(&name, wanted)).await;
-    let arn = arn.map_err(|error| overtaken("create the change set", &error))?;
-    let _progress = context.ui.progress("working the change set out", None);
-    let begin = Instant::now();
-    let failed = loop {
-        match cloudformation.change_set(&arn).await {
-            Ok(ChangeSet::Ready) => return Ok(Outcome::Ready(arn)),
-            Ok(ChangeSet::NothingChanged) => break Outcome::NothingChanged,
-            Ok(ChangeSet::Failed(reason)) => break Outcome::Failed(in_full(cloudformation, reason).await),
-            Ok(ChangeSet::Working) => {}
-            Err(error) if error.is_transient() => {}
-            Err(error) => return Err(error).doing("look at the change set"),
-        }
-        if begin.elapsed() > CHANGE_SET_LIMIT {
-            return Err(Error::new(Kind::TimedOut, "the change set was not worked out in 10 minutes"));
-        }
-        pause(poll_interval(context)).await;
-    };
-    discard(cloudformation, &arn).await?;
-    Ok(failed)
-}
-
-/// Where a change set failed because of a nested stack's, its reason only names that one: with the nested one's own.
-async fn in_full(cloudformation: &CloudFormation, reason: String) -> String {
-    let Some(nested) = nested_change_set(&reason) else { return reason };
-    match cloudformation.change_set(nested).await {
-        Ok(ChangeSet::Failed(own)) => {
-            let deeper = Box::pin(in_full(cloudformation, own)).await;
-            format!("{}: {deeper}", reason.trim_end_matches('.'))
-        }
-        _ => reason,
-    }
-}
-
-/// The ARN in "Nested change set ARN was not successfully created: Currently in FAILED."
-fn nested_change_set(reason: &str) -> Option<&str> {
-    let arn = reason.strip_prefix("Nested change set ")?.split(' ').next()?;
-    arn.starts_with("arn:").then_some(arn)
 }
 
 /// A message table that an earlier stack left behind is taken over, with its key.
@@ -316,30 +199,5 @@ pub fn prefix(text: &str) -> std::result::Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("letters, digits, `-`, `_`, `.` and inner `/`".to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use gateway::replay::answers;
-
-    #[tokio::test]
-    async fn a_change_set_that_a_nested_one_failed_has_the_nested_ones_reason() {
-        let failed = |reason: &str| {
-            format!(
-                "<DescribeChangeSetResponse><DescribeChangeSetResult><Status>FAILED</Status><StatusReason>{reason}</StatusReason></DescribeChangeSetResult></DescribeChangeSetResponse>"
-            )
-        };
-        let (config, _) =
-            answers(&[(200, &failed("Template format error: Unresolved resource dependencies [X]"))]).await;
-        let cloudformation = CloudFormation::new(&config);
-        let arn = "arn:aws:cloudformation:eu-west-1:1:changeSet/disa-1-SNSStack/2";
-        let reason = format!("Nested change set {arn} was not successfully created: Currently in FAILED.");
-        let full = in_full(&cloudformation, reason.clone()).await;
-        assert!(full.starts_with("Nested change set arn:") && full.ends_with("dependencies [X]"), "{full}");
-        // There is no answer left: the reason alone, and no call for another kind of reason.
-        assert_eq!(in_full(&cloudformation, reason.clone()).await, reason);
-        assert_eq!(in_full(&cloudformation, "Access denied".to_owned()).await, "Access denied");
     }
 }
