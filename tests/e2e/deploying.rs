@@ -347,7 +347,7 @@ fn code_changed(world: &'static World) {
 }
 
 fn upload_killed(world: &'static World) {
-    const PROJECT: [&str; 2] = ["--project", "halfway"];
+    const PROJECT: [&str; 2] = ["--project", "unfinished"];
     let proxy = Proxy::start(&world.runtime, &world.endpoint, SEED);
     let run = |arguments: &[&str]| {
         let mut command = world.command_through(proxy.port);
