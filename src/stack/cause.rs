@@ -44,7 +44,7 @@ fn is_cancelled(event: &Event) -> bool {
 const ADVICE: [(&str, &str, &str); 32] = [
     (
         "AWS::CloudFormation::Stack",
-        "does not exist",
+        "] does not exist",
         "the nested stack was deleted by hand: `disa destroy`, then `disa deploy` makes the stack anew; the messages stay",
     ),
     (
@@ -276,6 +276,8 @@ mod tests {
                 "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
                 "in a minute",
             ),
+            ("AWS::CloudFormation::Stack", "Stack [arn:aws:cloudformation:…] does not exist", "deleted by hand"),
+            ("AWS::CloudFormation::Stack", "Requested attribute X does not exist in schema", "put the cause right"),
             ("AWS::CloudWatch::Alarm", "Rate exceeded (Service: CloudWatch)", "too many requests"),
             ("AWS::SNS::Topic", "Something nobody foresaw", "goes on from whatever is there"),
         ];
