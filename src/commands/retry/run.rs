@@ -181,7 +181,10 @@ impl<'a> Run<'a> {
         } else {
             self.under_way.extend(ids.iter().filter(|id| !skipped.contains(id.as_str())).cloned());
         }
-        tally.skipped.extend(round.skipped);
+        // What was found by what it is, and has changed since, is nobody's wish: only what was asked for by its id.
+        if self.options.by_id {
+            tally.skipped.extend(round.skipped);
+        }
         self.result.stopped = round.error;
         Ok(())
     }
