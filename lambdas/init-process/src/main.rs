@@ -1,5 +1,5 @@
-//! `disa_init_process`: takes a batch of the table's stream (new items, and what is put over one), takes what a hand made into the
-//! backlog, and starts executions of the state machine.
+//! `disa_init_process`: takes a batch of the table's stream (new items, and what is put over one), takes what a
+//! hand made into the backlog, and starts executions of the state machine.
 //!
 //! Everything it does may be done twice: a redelivered batch adopts nothing anew and starts executions of
 //! the same names.
